@@ -1,0 +1,38 @@
+# How every target of the project is compiled: one function, so that no layer has flags of its own.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
+endif()
+
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g -DNDEBUG")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g3")
+
+add_library(ech_flags INTERFACE)
+target_include_directories(ech_flags INTERFACE ${PROJECT_SOURCE_DIR})
+# -ffp-contract=off: a compiler that fuses a*b+c where it likes would make bits depend on it.
+# Kernels that want a fused multiply-add say so.
+target_compile_options(ech_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -ffp-contract=off -fno-math-errno
+  -fstack-protector-strong)
+target_compile_definitions(ech_flags INTERFACE _FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,2>)
+target_link_options(ech_flags INTERFACE -Wl,-z,relro,-z,now)
+if(ECH_WARNINGS_AS_ERRORS)
+  target_compile_options(ech_flags INTERFACE -Werror)
+endif()
+if(ECH_SANITIZE)
+  target_compile_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE})
+endif()
+
+# ech_layer(NAME SOURCES... DEPENDS targets... LIBRARIES private libraries...)
+function(ech_layer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ech_flags ${ARG_LIBRARIES})
+endfunction()

@@ -1,0 +1,143 @@
+#define _GNU_SOURCE
+#include "runtime/base/memory.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Sits in front of each block; as large as the alignment, so that the block behind it is aligned.
+ */
+typedef struct {
+    size_t bytes;
+} block_header;
+
+static atomic_size_t held_bytes;
+static atomic_size_t live_count;
+
+static block_header *header_of(void *block)
+{
+    return (block_header *)(void *)((char *)block - ECH_MEMORY_ALIGNMENT);
+}
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + ECH_MEMORY_ALIGNMENT - 1) / ECH_MEMORY_ALIGNMENT * ECH_MEMORY_ALIGNMENT;
+}
+
+static void *refuse(size_t bytes)
+{
+    ech_fail(ECH_ERR_MEMORY, "cannot allocate %zu bytes", bytes);
+    return NULL;
+}
+
+void *ech_alloc(size_t bytes)
+{
+    if (bytes > PTRDIFF_MAX - 2 * (size_t)ECH_MEMORY_ALIGNMENT) {
+        return refuse(bytes);
+    }
+    char *raw = aligned_alloc(ECH_MEMORY_ALIGNMENT, padded(bytes) + ECH_MEMORY_ALIGNMENT);
+    if (raw == NULL) {
+        return refuse(bytes);
+    }
+    ((block_header *)(void *)raw)->bytes = bytes;
+    atomic_fetch_add_explicit(&held_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed);
+    return raw + ECH_MEMORY_ALIGNMENT;
+}
+
+void *ech_calloc(size_t count, size_t size)
+{
+    size_t bytes = 0;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        return refuse(SIZE_MAX);
+    }
+    void *block = ech_alloc(bytes);
+    if (block != NULL) {
+        memset(block, 0, bytes);
+    }
+    return block;
+}
+
+void *ech_realloc(void *block, size_t count, size_t size)
+{
+    size_t bytes = 0;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        return refuse(SIZE_MAX);
+    }
+    void *moved = ech_alloc(bytes);
+    if (moved == NULL || block == NULL) {
+        return moved;
+    }
+    const size_t old_bytes = header_of(block)->bytes;
+    memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
+    ech_free(block);
+    return moved;
+}
+
+char *ech_strdup(const char *text)
+{
+    const size_t bytes = strlen(text) + 1;
+    char *copy = ech_alloc(bytes);
+    if (copy != NULL) {
+        memcpy(copy, text, bytes);
+    }
+    return copy;
+}
+
+void ech_free(void *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    block_header *header = header_of(block);
+    atomic_fetch_sub_explicit(&held_bytes, header->bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+    free(header);
+}
+
+size_t ech_memory_held_bytes(void)
+{
+    return atomic_load_explicit(&held_bytes, memory_order_relaxed);
+}
+
+size_t ech_memory_live_count(void)
+{
+    return atomic_load_explicit(&live_count, memory_order_relaxed);
+}
+
+static void touch_pages(char *block, size_t bytes, size_t page_bytes)
+{
+    for (size_t offset = 0; offset < bytes; offset += page_bytes) {
+        volatile char *byte = block + offset;
+        *byte = *byte;
+    }
+}
+
+void ech_memory_populate(void *block, size_t bytes)
+{
+    const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)block + page_bytes - 1) / page_bytes * page_bytes;
+    const uintptr_t end = ((uintptr_t)block + bytes) / page_bytes * page_bytes;
+    if (begin >= end) {
+        return;
+    }
+#ifdef MADV_POPULATE_WRITE
+    if (madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) == 0) {
+        return;
+    }
+#endif
+    touch_pages((char *)begin, end - begin, page_bytes);
+}
+
+uint64_t ech_memory_peak_rss_bytes(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0) {
+        return 0;
+    }
+    return (uint64_t)usage.ru_maxrss * 1024U;
+}

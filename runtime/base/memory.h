@@ -1,0 +1,51 @@
+/**
+ * @file memory.h
+ * Counted heap memory: every block is counted while it lives, so that a leak is found by a balance
+ * at the end of a process and a report can say how much was held at most.
+ *
+ * Not collective. Thread-safe. Blocks are aligned to ECH_MEMORY_ALIGNMENT bytes. All functions that
+ * allocate return NULL on failure, with `ech_status_message` set; pair them with `ech_free` only.
+ */
+#ifndef ECH_BASE_MEMORY_H
+#define ECH_BASE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+
+enum { ECH_MEMORY_ALIGNMENT = 64 };
+
+/** `bytes` of uninitialised memory; a size of 0 gives a block that may be freed. */
+void *ech_alloc(size_t bytes);
+
+/** `count * size` zeroed bytes; NULL if the product overflows. */
+void *ech_calloc(size_t count, size_t size);
+
+/** Grow or shrink a block to `count * size` bytes, keeping its content; NULL leaves it unchanged.
+ */
+void *ech_realloc(void *block, size_t count, size_t size);
+
+/** A copy of a string. */
+char *ech_strdup(const char *text);
+
+/** Free a block. Accepts NULL. */
+void ech_free(void *block);
+
+/** Bytes now held by living blocks. */
+size_t ech_memory_held_bytes(void);
+
+/** Number of living blocks: 0 when everything was freed. */
+size_t ech_memory_live_count(void);
+
+/**
+ * Make pages resident for writing, so that no page fault falls into a timed phase.
+ * Advice only: a kernel without MADV_POPULATE_WRITE (before Linux 5.14) has the pages touched.
+ * The content is kept; no other thread may write the block meanwhile.
+ */
+void ech_memory_populate(void *block, size_t bytes);
+
+/** Largest resident set of this process so far, in bytes (getrusage). */
+uint64_t ech_memory_peak_rss_bytes(void);
+
+#endif
