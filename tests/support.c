@@ -1,0 +1,71 @@
+#define _GNU_SOURCE
+#include "tests/support.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/memory.h"
+
+enum { OPEN_DIRECTORIES = 16 };
+
+void ech_test_expect_no_leak(void)
+{
+    cr_expect_eq(ech_memory_live_count(), 0, "%zu blocks of %zu bytes were not freed",
+                 ech_memory_live_count(), ech_memory_held_bytes());
+}
+
+void ech_test_make_directory(char path[ECH_TEST_PATH_BYTES])
+{
+    const char *parent = getenv("TMPDIR");
+    snprintf(path, ECH_TEST_PATH_BYTES, "%s/echelon-test-XXXXXX", parent != NULL ? parent : "/tmp");
+    cr_assert_not_null(mkdtemp(path), "cannot make %s: %s", path, strerror(errno));
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *position)
+{
+    (void)status;
+    (void)kind;
+    (void)position;
+    return remove(path);
+}
+
+void ech_test_remove_directory(const char *path)
+{
+    cr_assert_eq(nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS), 0,
+                 "cannot remove %s: %s", path, strerror(errno));
+}
+
+void ech_test_write_bytes(const char *directory, const char *name, const void *bytes, size_t count,
+                          char path[ECH_TEST_PATH_BYTES])
+{
+    snprintf(path, ECH_TEST_PATH_BYTES, "%s/%s", directory, name);
+    FILE *file = fopen(path, "wb");
+    cr_assert_not_null(file, "cannot write %s: %s", path, strerror(errno));
+    const size_t written = fwrite(bytes, 1, count, file);
+    cr_assert_eq(fclose(file), 0);
+    cr_assert_eq(written, count);
+}
+
+void ech_test_write_text(const char *directory, const char *name, const char *text,
+                         char path[ECH_TEST_PATH_BYTES])
+{
+    ech_test_write_bytes(directory, name, text, strlen(text), path);
+}
+
+size_t ech_test_count_entries(const char *directory)
+{
+    DIR *entries = opendir(directory);
+    cr_assert_not_null(entries, "cannot read %s: %s", directory, strerror(errno));
+    size_t count = 0;
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(entries);
+    return count;
+}

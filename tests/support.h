@@ -1,0 +1,32 @@
+/**
+ * @file support.h
+ * What the suites of several layers need. Failures end the calling test.
+ */
+#ifndef ECH_TESTS_SUPPORT_H
+#define ECH_TESTS_SUPPORT_H
+
+#include <stddef.h>
+
+enum { ECH_TEST_PATH_BYTES = 512 };
+
+/** For `.fini` of a TestSuite: the test fails if a block of counted memory still lives. */
+void ech_test_expect_no_leak(void);
+
+/** A new empty directory, below $TMPDIR or /tmp; its path in `path`. */
+void ech_test_make_directory(char path[ECH_TEST_PATH_BYTES]);
+
+/** Remove a directory made by `ech_test_make_directory` with all that is in it. */
+void ech_test_remove_directory(const char *path);
+
+/** Write a file `directory/name` of these bytes; its path in `path`. */
+void ech_test_write_bytes(const char *directory, const char *name, const void *bytes, size_t count,
+                          char path[ECH_TEST_PATH_BYTES]);
+
+/** The same for text. */
+void ech_test_write_text(const char *directory, const char *name, const char *text,
+                         char path[ECH_TEST_PATH_BYTES]);
+
+/** Number of entries in a directory, "." and ".." left out. */
+size_t ech_test_count_entries(const char *directory);
+
+#endif
