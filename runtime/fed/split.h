@@ -1,0 +1,65 @@
+/**
+ * @file split.h
+ * How training samples are dealt to workers.
+ *
+ * Every rule gives one owner a sample (or none) and then the same two arrays: worker w holds
+ * `indices[offsets[w]] ... indices[offsets[w + 1] - 1]`, ascending. Only integers leave this file;
+ * random numbers come from the stream (seed, split), so a split repeats on every machine. Not
+ * collective.
+ */
+#ifndef ECH_FED_SPLIT_H
+#define ECH_FED_SPLIT_H
+
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+
+#define ECH_SPLIT_NOBODY UINT32_MAX
+
+typedef struct {
+    uint32_t worker_count;
+    uint64_t sample_count; /* dealt out: offsets[worker_count] */
+    uint64_t *offsets;     /* worker_count + 1 */
+    uint32_t *indices;     /* sample numbers of the data set */
+} ech_split;
+
+/** The labels that a rule may look at. Borrowed during the call. */
+typedef struct {
+    const uint8_t *labels; /* one a sample, each below class_count */
+    uint32_t sample_count;
+    uint32_t class_count;
+} ech_split_data;
+
+/**
+ * Every sample dealt at random, workers' sizes equal to within one.
+ *
+ * Each rule: ECH_OK; ECH_ERR_ARGUMENT (a parameter out of range, more workers than samples);
+ * ECH_ERR_MEMORY. The caller owns the split.
+ */
+ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint64_t seed,
+                         ech_split **out);
+
+/**
+ * Flight's rule: shares of the data over workers ~ Dirichlet(samples_alpha), a label distribution
+ * for each worker ~ Dirichlet(labels_alpha); the samples, in order, each go to a worker drawn among
+ * those whose quota floor(share * N) is not full, in proportion to the workers' probabilities of
+ * its label (equally, where all of these are zero). What is left when all quotas are full goes to
+ * nobody.
+ */
+ech_status ech_split_dirichlet(const ech_split_data *data, uint32_t worker_count,
+                               double samples_alpha, double labels_alpha, uint64_t seed,
+                               ech_split **out);
+
+/** From one owner a sample, ECH_SPLIT_NOBODY for none; an owner beyond the workers is refused. */
+ech_status ech_split_from_owners(const uint32_t *owners, uint32_t sample_count,
+                                 uint32_t worker_count, ech_split **out);
+
+void ech_split_destroy(ech_split **split);
+
+/** Samples of one worker. */
+static inline uint64_t ech_split_count(const ech_split *split, uint32_t worker)
+{
+    return split->offsets[worker + 1] - split->offsets[worker];
+}
+
+#endif

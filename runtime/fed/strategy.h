@@ -1,0 +1,79 @@
+/**
+ * @file strategy.h
+ * Strategies: the rule of a federation, in Flight's four parts. The *client* part selects the
+ * workers of a round, the *worker* part gives an update its weight, the *trainer* part sets what
+ * local training does beyond the task's own options, the *aggregator* part turns the mean of the
+ * updates into the next global model.
+ *
+ * A rule is a constant table; a strategy is a rule with its options and the state that it carries
+ * from round to round. Names and defaults follow the papers. Selection, weights and update run on
+ * the leader; the trainer part on the rank that trains. Not collective.
+ */
+#ifndef ECH_FED_STRATEGY_H
+#define ECH_FED_STRATEGY_H
+
+#include <stdint.h>
+
+#include "runtime/base/layout.h"
+#include "runtime/base/status.h"
+#include "runtime/fed/select.h"
+#include "runtime/fed/trainer.h"
+
+enum { ECH_STRATEGY_VECTORS_MAX = 4 };
+
+/** What is summed: an update's state itself, or its difference to the global model. */
+typedef enum { ECH_AGGREGATE_STATE, ECH_AGGREGATE_DIFFERENCE } ech_aggregate_form;
+
+typedef struct {
+    double participation; /* share of the eligible workers in a round, above 0, up to 1 */
+} ech_strategy_options;
+
+typedef struct ech_strategy ech_strategy;
+
+typedef struct {
+    const char *name; /* as in `strategy: {name: ...}` */
+    ech_aggregate_form form;
+    /* Vectors like the model's values that the leader carries from round to round (momenta), zero
+     * before the first; their names in a checkpoint, ended by NULL. */
+    const char *vector_names[ECH_STRATEGY_VECTORS_MAX + 1];
+
+    /** Client: fill `out` with the workers of a round. */
+    ech_status (*select)(const ech_strategy *strategy, const ech_population *population,
+                         uint64_t seed, uint64_t round, ech_selection *out);
+    /** Worker: weight of an update, from the worker's samples (1 where there is no data). */
+    uint64_t (*weight)(const ech_strategy *strategy, uint64_t samples);
+    /** Trainer: what the rule adds to a request. NULL: nothing. */
+    void (*prepare)(const ech_strategy *strategy, ech_train_request *request);
+    /** Aggregator: the next global values from `mean`, in place. NULL: the mean itself (only for
+     * ECH_AGGREGATE_STATE). Counters are not its business. */
+    void (*update)(ech_strategy *strategy, const ech_layout *layout, const float *mean,
+                   float *global);
+} ech_strategy_rule;
+
+struct ech_strategy {
+    const ech_strategy_rule *rule;
+    ech_strategy_options options;
+    uint64_t value_count;
+    float *vectors[ECH_STRATEGY_VECTORS_MAX]; /* value_count each; NULL beyond the rule's names */
+};
+
+/** Options with the defaults of the rule's paper. */
+ech_strategy_options ech_strategy_defaults(void);
+
+/**
+ * @return ECH_OK; ECH_ERR_NOT_FOUND (no such rule; the message lists the names); ECH_ERR_ARGUMENT
+ *         (an option out of range); ECH_ERR_MEMORY.
+ */
+ech_status ech_strategy_create(const char *name, const ech_strategy_options *options,
+                               const ech_layout *layout, ech_strategy **out);
+void ech_strategy_destroy(ech_strategy **strategy);
+
+/** The rule of this name, or NULL. */
+const ech_strategy_rule *ech_strategy_rule_find(const char *name);
+/** Rule by number, for listing names; NULL past the last. */
+const ech_strategy_rule *ech_strategy_rule_at(uint32_t index);
+
+/** In place, what an ECH_AGGREGATE_DIFFERENCE rule adds to the sum: update - global. */
+void ech_strategy_difference(ech_state update, ech_state_view global, uint64_t value_count);
+
+#endif
