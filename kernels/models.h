@@ -1,0 +1,40 @@
+/**
+ * @file models.h
+ * The models that Echelon knows by name, one file each under models/.
+ *
+ * Not collective; thread-safe.
+ */
+#ifndef ECH_KERNELS_MODELS_H
+#define ECH_KERNELS_MODELS_H
+
+#include <stddef.h>
+
+#include "kernels/network.h"
+
+typedef struct {
+    const char *name;    /* "smallconv" */
+    const char *summary; /* one line for --help, with its source */
+    ech_shape input;     /* where nothing else is asked for */
+    uint32_t classes;
+    /** Append the model's layers. The result is `ech_network_finish`'s. */
+    ech_status (*build)(ech_network *network);
+} ech_model;
+
+/** All models, in the order of this table. */
+const ech_model *ech_models(size_t *count);
+
+/** The model of this name, or NULL. */
+const ech_model *ech_model_find(const char *name);
+
+/**
+ * Build a model by name.
+ *
+ * @param input    NULL: the model's own input shape.
+ * @param classes  0: the model's own.
+ * @return ECH_OK; ECH_ERR_CONFIG (unknown name: the message lists those known; an input too small
+ *         for it); ECH_ERR_MEMORY.
+ */
+ech_status ech_model_create(const char *name, const ech_shape *input, uint32_t classes,
+                            ech_network **out);
+
+#endif
