@@ -18,7 +18,7 @@
 #include "io/service.h"
 #include "runtime/base/status.h"
 
-enum { ECH_DATASET_CLASSES_MAX = 65535 };
+enum { ECH_DATASET_CLASSES_MAX = 256 };
 
 typedef enum { ECH_DATA_TRAIN, ECH_DATA_TEST, ECH_DATA_PART_COUNT } ech_data_part;
 
@@ -54,7 +54,7 @@ void ech_dataset_close(ech_dataset **dataset);
 const ech_dataset_info *ech_dataset_describe(const ech_dataset *dataset);
 
 /** Labels of a part in file order, borrowed; NULL if the part is empty. */
-const uint16_t *ech_dataset_labels(const ech_dataset *dataset, ech_data_part part);
+const uint8_t *ech_dataset_labels(const ech_dataset *dataset, ech_data_part part);
 
 /**
  * Read the pixels of samples [first, first + count).
@@ -68,7 +68,7 @@ ech_status ech_dataset_read_images(ech_dataset *dataset, ech_data_part part, uin
 typedef struct {
     uint64_t count;
     const uint8_t *images; /* [count,C,H,W] */
-    const uint16_t *labels;
+    const uint8_t *labels;
 } ech_dataset_part;
 
 typedef struct {
@@ -82,7 +82,6 @@ typedef struct {
 
 /**
  * Write a data file: to a temporary name in the same folder, synced, then renamed over `path`.
- * Labels are stored as uint8 up to 256 classes, else as uint16.
  *
  * @return ECH_OK; ECH_ERR_ARGUMENT (label out of range); ECH_ERR_FILE; ECH_ERR_HDF5. After a
  * failure `path` is what it was.

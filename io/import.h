@@ -24,7 +24,7 @@ typedef struct {
     uint32_t width;
     uint32_t classes; /* one more than the largest label */
     uint8_t *images;  /* [count,C,H,W] */
-    uint16_t *labels; /* [count] */
+    uint8_t *labels;  /* [count] */
 } ech_samples;
 
 /**

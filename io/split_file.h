@@ -1,5 +1,5 @@
 /**
- * @file split.h
+ * @file split_file.h
  * Which worker holds which training samples, in files.
  *
  * Echelon's own split files hold `/split/offsets` uint64 [workers + 1] and `/split/indices` uint32,
@@ -8,8 +8,8 @@
  *
  * Not collective. Functions block; they run on the service's thread.
  */
-#ifndef ECH_IO_SPLIT_H
-#define ECH_IO_SPLIT_H
+#ifndef ECH_IO_SPLIT_FILE_H
+#define ECH_IO_SPLIT_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,31 +17,34 @@
 #include "io/service.h"
 #include "runtime/base/status.h"
 
+#define ECH_SPLIT_FILE_NOBODY UINT32_MAX
+
 /** A parameter that made a split, such as {"labels_alpha", "1.0"}. */
 typedef struct {
     const char *name;
     const char *value;
-} ech_split_parameter;
+} ech_split_file_parameter;
 
 typedef struct {
     uint64_t workers;
     const uint64_t *offsets; /* [workers + 1], from 0, never descending */
     const uint32_t *indices; /* [offsets[workers]] */
     uint64_t samples;        /* training samples of the data file; kept as an attribute */
-    const ech_split_parameter *parameters;
+    const ech_split_file_parameter *parameters;
     size_t parameter_count;
-} ech_split_content;
+} ech_split_file_content;
 
 /** Write a split file: temporary name, synced, renamed. Errors as ech_dataset_write's. */
-ech_status ech_split_write(ech_io *io, const char *path, const ech_split_content *content);
+ech_status ech_split_file_write(ech_io *io, const char *path,
+                                const ech_split_file_content *content);
 
-/** A split in memory. Free it with ech_split_data_free. */
+/** A split in memory. Free it with ech_split_file_free. */
 typedef struct {
     uint64_t workers;
     uint64_t *offsets;
     uint32_t *indices;
     uint64_t samples;
-} ech_split_data;
+} ech_split_file;
 
 /**
  * Read a split file and check it: offsets from 0 and never descending, indices below the number of
@@ -49,20 +52,20 @@ typedef struct {
  *
  * @return ECH_OK; ECH_ERR_FILE; ECH_ERR_FORMAT; ECH_ERR_MEMORY.
  */
-ech_status ech_split_read(ech_io *io, const char *path, ech_split_data *out);
-void ech_split_data_free(ech_split_data *split);
+ech_status ech_split_file_read(ech_io *io, const char *path, ech_split_file *out);
+void ech_split_file_free(ech_split_file *split);
 
 /**
  * Read a user's assignment (`split: {kind: file}`): one integer a training sample, the number of
  * its worker; -1, or the largest value of the dataset's type, for none.
  *
- * @param samples       length that the dataset must have.
- * @param[out] workers  [samples]; -1 for none.
+ * @param samples      length that the dataset must have.
+ * @param[out] owners  [samples]; ECH_SPLIT_FILE_NOBODY for none.
  * @return ECH_OK; ECH_ERR_FILE; ECH_ERR_FORMAT (no such dataset, wrong length or type, a negative
- *         number other than -1, or one beyond 2^31 - 2; file, dataset and position are named);
+ *         number other than -1, or one beyond 2^32 - 2; file, dataset and position are named);
  *         ECH_ERR_MEMORY.
  */
-ech_status ech_split_read_assignment(ech_io *io, const char *path, const char *dataset,
-                                     uint64_t samples, int32_t *workers);
+ech_status ech_split_file_read_owners(ech_io *io, const char *path, const char *dataset,
+                                      uint64_t samples, uint32_t *owners);
 
 #endif
