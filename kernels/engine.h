@@ -62,6 +62,8 @@ typedef struct {
     ech_value output;                              /* of the last layer */
     ech_step_tensor tensors[ECH_STEP_TENSORS_MAX]; /* trained tensors, in the layers' order */
     uint32_t tensor_count;
+    /* Batch norm layers: where the running means begin in the statistics; the variances follow. */
+    uint64_t statistics_offset[ECH_STEP_LAYERS_MAX];
 
     /* Set by `prepare`. */
     void *kernel;         /* the engine's own, freed by `destroy` */
@@ -91,7 +93,7 @@ typedef struct {
 
     const void *parameters; /* arena; a tensor begins at its `offset` */
     void *gradients;        /* arena of the same arrangement; backward overwrites the step's own */
-    void *statistics;       /* arena: running means and variances at the layout's value offset */
+    void *statistics;       /* arena: see ech_step.statistics_offset */
     int64_t *counters;      /* num_batches_tracked, at the layout's counter offset */
     const ech_batch_key *key; /* where dropout gets its bits */
 } ech_step_call;

@@ -11,6 +11,7 @@
 #ifndef ECH_KERNELS_FORMAT_H
 #define ECH_KERNELS_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,8 +32,9 @@ uint64_t ech_format_count(ech_format format, ech_shape shape, uint32_t batch);
 uint64_t ech_format_index(ech_format format, ech_shape shape, uint32_t n, uint32_t c, uint32_t y,
                           uint32_t x);
 
-/** Copy a value between formats; padding is written as zero. Formats differ. */
+/** Copy a value between formats, padding written as zero; `add`: add it to what is there instead.
+ */
 void ech_format_convert(ech_format from, const float *source, ech_format to, float *target,
-                        ech_shape shape, uint32_t batch, uint32_t threads);
+                        ech_shape shape, uint32_t batch, bool add, uint32_t threads);
 
 #endif

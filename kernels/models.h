@@ -20,8 +20,8 @@ typedef struct {
     ech_status (*build)(ech_network *network);
 } ech_model;
 
-/** All models, in the order of this table. */
-const ech_model *ech_models(size_t *count);
+/** The models one after the other, from number 0; NULL after the last. */
+const ech_model *ech_model_at(size_t number);
 
 /** The model of this name, or NULL. */
 const ech_model *ech_model_find(const char *name);

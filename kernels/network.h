@@ -103,14 +103,13 @@ typedef struct {
     ech_shape in;  /* of inputs[0] */
     ech_shape out; /* of its output */
 
-    ech_window window;     /* conv, max and average pool */
-    uint32_t groups;       /* conv */
-    bool count_padding;    /* average pool: divide by the window's full size (PyTorch's default) */
-    double probability;    /* dropout: of setting an element to zero */
-    double epsilon;        /* batch norm: 1e-5 */
-    double momentum;       /* batch norm: 0.1, the weight of the new statistics */
-    ech_initial initial;   /* conv, linear */
-    double initial_weight; /* batch norm: 1, or 0 where a residual branch starts as zero */
+    ech_window window;   /* conv, max and average pool */
+    uint32_t groups;     /* conv */
+    bool count_padding;  /* average pool: divide by the window's full size (PyTorch's default) */
+    double probability;  /* dropout: of setting an element to zero */
+    double epsilon;      /* batch norm: 1e-5 */
+    double momentum;     /* batch norm: 0.1, the weight of the new statistics */
+    ech_initial initial; /* conv, linear */
 
     /* Numbers of its tensors in the layout, ECH_TENSOR_NONE where there is none. */
     uint32_t weight, bias, running_mean, running_variance, batches_tracked;
