@@ -1,0 +1,98 @@
+/**
+ * @file window.h
+ * Memory that the ranks of a host share, and that the leader ranks of other hosts reach by
+ * one-sided MPI.
+ *
+ * One segment a host (MPI_Win_allocate_shared, owned by the leader rank, mapped by all). Inside a
+ * host it is plain memory with C11 atomics. If the window is `exposed`, leader ranks put into and
+ * get from the segments of other hosts, in one lock_all epoch that lasts as long as the window.
+ * No word may be touched by C11 read-modify-write operations and by puts of other hosts both; a
+ * word that other hosts put is read with `ech_window_load`.
+ *
+ * Segments are sparse: pages that were never touched cost nothing, so that many times the host's
+ * memory may be reserved (MPICH gets told, in ech_mpi_start, not to look for the same address in
+ * every process: that walk over the range costs a second a GiB). A page that /dev/shm has no room
+ * for kills the process that touches it, by SIGBUS: `ech_window_populate` first is the way to get a
+ * status instead. Fresh memory reads as zeros.
+ *
+ * Progress: a put or get may return only once the leader rank of the other host enters MPI
+ * (`ech_machine_progress`), in microseconds if it polls. Local completion and remote completion are
+ * not told apart: when a put returns, the other host's memory holds the bytes.
+ */
+#ifndef ECH_MPI_WINDOW_H
+#define ECH_MPI_WINDOW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+#include "runtime/mpi/machine.h"
+
+/** Opaque. */
+typedef struct ech_window ech_window;
+
+/**
+ * Make a window. Collective over all ranks of the machine.
+ *
+ * @param bytes    size of this host's segment; the same on all ranks of a host, may differ between
+ *                 hosts; rounded up to pages; may be 0.
+ * @param exposed  reachable from other hosts; the same everywhere.
+ * @return ECH_OK, ECH_ERR_ARGUMENT (ranks of a host differ), ECH_ERR_MEMORY, ECH_ERR_MPI,
+ *         ECH_ERR_TIMEOUT; the same on every rank.
+ */
+ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t bytes, bool exposed,
+                             ech_window **out);
+
+/** Free it. Collective; every rank must be done with it. */
+void ech_window_destroy(ech_window **window);
+
+/** My host's segment in my address space, aligned to a page. */
+void *ech_window_base(const ech_window *window);
+
+/** Size of a host's segment. */
+uint64_t ech_window_bytes(const ech_window *window, int host);
+
+/**
+ * Back a range of my host's segment with memory. Not collective: one rank of the host does it;
+ * the others may do it too, to take the page faults of their own mappings at once.
+ *
+ * @return ECH_OK; ECH_ERR_ARGUMENT (out of range); ECH_ERR_MEMORY: no room in memory or /dev/shm,
+ *         with the sizes.
+ */
+ech_status ech_window_populate(ech_window *window, uint64_t offset, uint64_t bytes);
+
+/** Give the pages of a range back to the system; they read as zeros again. Whole pages inside the
+ * range only. Not collective; no rank may use the range meanwhile. */
+ech_status ech_window_discard(ech_window *window, uint64_t offset, uint64_t bytes);
+
+/* Leader ranks, exposed windows. Any size; moved in pieces. `host` may be one's own.
+ * @return ECH_OK, ECH_ERR_ARGUMENT (range, not a leader, not exposed), ECH_ERR_MPI. */
+
+ech_status ech_window_put(ech_window *window, int host, uint64_t offset, const void *source,
+                          uint64_t bytes);
+ech_status ech_window_get(ech_window *window, int host, uint64_t offset, void *destination,
+                          uint64_t bytes);
+
+/** Put one aligned 64-bit word: the way to publish what was put before (each put is complete when
+ * it returns, so that the reader of the word sees the bytes). */
+ech_status ech_window_put_word(ech_window *window, int host, uint64_t offset, uint64_t word);
+
+/** Read a word of my segment that other hosts put. */
+static inline uint64_t ech_window_load(const uint64_t *word)
+{
+    const uint64_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
+    atomic_thread_fence(memory_order_acquire);
+    return value;
+}
+
+/** Bytes that this rank put to and got from other hosts so far (wire bytes, words included). */
+typedef struct {
+    uint64_t put_bytes;
+    uint64_t got_bytes;
+} ech_window_traffic;
+
+ech_window_traffic ech_window_traffic_of(const ech_window *window);
+
+#endif
