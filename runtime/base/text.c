@@ -177,7 +177,7 @@ const char *ech_text_nearest(const char *word, const char *const *words, size_t 
 {
     const char *nearest = NULL;
     const size_t length = strlen(word);
-    size_t least = length / 3 + 1;
+    size_t least = (length + 2) / 3;
     for (size_t i = 0; i < count && length <= WORD_BYTES_MAX; i++) {
         const size_t other = strlen(words[i]);
         const size_t distance =

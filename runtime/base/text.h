@@ -31,7 +31,7 @@ bool ech_text_read_bool(const char *text, bool *out);
 
 /**
  * The word among `words` that is nearest to `word` by edit distance, if near enough to be a
- * misspelling (at most a third of its letters differ); otherwise NULL.
+ * misspelling (a third of its letters, rounded up); otherwise NULL.
  */
 const char *ech_text_nearest(const char *word, const char *const *words, size_t count);
 

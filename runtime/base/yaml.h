@@ -16,10 +16,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "runtime/base/status.h"
 
-enum { ECH_YAML_DEPTH_MAX = 64, ECH_YAML_BYTES_MAX = 1 << 29 };
+enum { ECH_YAML_DEPTH_MAX = 64, ECH_YAML_BYTES_MAX = 1 << 29, ECH_YAML_WHERE_BYTES = 256 };
 
 typedef struct ech_yaml ech_yaml;           /* a document; opaque */
 typedef struct ech_yaml_node ech_yaml_node; /* a value in it; opaque */
@@ -66,8 +67,11 @@ ech_yaml_kind ech_yaml_node_kind(const ech_yaml_node *node);
 /** A kind's name for messages: "a list". */
 const char *ech_yaml_kind_name(const ech_yaml_node *node);
 
-/** Where a node was written: "FILE:LINE", or "--set a.b=text". Borrowed from the document. */
-const char *ech_yaml_where(const ech_yaml_node *node);
+/** Name of the file (or text) that a node was written in. Borrowed from the document. */
+const char *ech_yaml_source(const ech_yaml_node *node);
+
+/** Where a node was written: "FILE:LINE", or "--set a.b=text". @return `where`. */
+const char *ech_yaml_where(const ech_yaml_node *node, char where[ECH_YAML_WHERE_BYTES]);
 
 /** Items of a sequence or entries of a mapping; 0 for other kinds. */
 size_t ech_yaml_count(const ech_yaml_node *node);
@@ -84,6 +88,9 @@ const ech_yaml_node *ech_yaml_find(const ech_yaml_node *node, const char *key);
 /** Text of a scalar; NULL for other kinds. */
 const char *ech_yaml_text(const ech_yaml_node *node);
 
+/** Was a scalar written in quotes? */
+bool ech_yaml_is_quoted(const ech_yaml_node *node);
+
 /*
  * Scalars by type, read whole (see text.h). A quoted scalar is text, never a number. `what` names
  * the value in the message, such as a key: "FILE:LINE: train.lr: expected a number, got 'fast'".
@@ -97,6 +104,13 @@ ech_status ech_yaml_read_text(const ech_yaml_node *node, const char *what, const
 /** A path; a relative one is relative to the file that names it. `out` is the caller's: ech_free.
  */
 ech_status ech_yaml_read_path(const ech_yaml_node *node, const char *what, char **out);
+
+/** Write a value in one line of YAML that reads back to the same tree: `{kind: star, workers: 4}`.
+ */
+void ech_yaml_write(const ech_yaml_node *node, FILE *file);
+
+/** Write a text so that YAML reads it back as text or, if it was one, as a number or word. */
+void ech_yaml_write_text(const char *text, FILE *file);
 
 /** ECH_ERR_CONFIG with the message "WHERE: ...". */
 ech_status ech_yaml_fail(const ech_yaml_node *node, const char *format, ...)
