@@ -1,0 +1,336 @@
+/* Sums into sums: within a host, or in pieces that travel between hosts. */
+#include <string.h>
+
+#include "runtime/fed/exact_sum_priv.h"
+
+/* "echpiec" and the version of a piece's format. */
+#define PIECE_MAGIC UINT64_C(0x6563687069656301)
+
+/* A piece: this, the counters if there are any in it, then segments; little-endian, 8-byte aligned.
+ * Weight, updates and counters travel in the first piece of an export. */
+typedef struct {
+    uint64_t magic;
+    ech_hash128 layout_digest;
+    uint64_t weight_bound;
+    uint64_t bytes; /* of the whole piece */
+    uint64_t weight;
+    uint64_t update_count;
+    uint64_t counter_count;
+    uint64_t segment_count;
+} piece_header;
+
+/* A run of one bin of one tensor; `count` int64 follow. */
+typedef struct {
+    uint64_t tensor;
+    uint64_t bin;
+    uint64_t first;
+    uint64_t count;
+} segment_header;
+
+_Static_assert(sizeof(piece_header) + sizeof(segment_header) + sizeof(int64_t) <=
+                   ECH_EXACT_SUM_PIECE_BYTES_MIN,
+               "the smallest piece holds an element");
+
+/* What a contributor brings besides its bins; its weight was reserved before. */
+static void merge_totals(ech_exact_sum *into, uint64_t update_count, const int64_t *counters)
+{
+    if (counters != NULL) {
+        ech_exact_counters_raise(into, counters);
+    }
+    atomic_fetch_add_explicit(&into->header->update_count, update_count, memory_order_relaxed);
+}
+
+static ech_status merge_extent(const ech_exact_sum *into, uint64_t tensor,
+                               const ech_exact_extent *extent, const ech_exact_extent *from)
+{
+    const uint64_t elements = into->layout->tensors[tensor].count;
+    ech_status status = ECH_OK;
+    for (uint64_t s = 0; s < ech_exact_stripe_count(elements) && status == ECH_OK; s++) {
+        const uint64_t first = s * ECH_EXACT_STRIPE_ELEMENTS;
+        const uint64_t left = elements - first;
+        const uint64_t count = left < ECH_EXACT_STRIPE_ELEMENTS ? left : ECH_EXACT_STRIPE_ELEMENTS;
+        if ((atomic_load_explicit(&from->stripes[s], memory_order_acquire) & ECH_EXACT_FILLED) !=
+            0) {
+            status =
+                ech_exact_extent_merge(into, extent, elements, first, count, from->sums + first);
+        }
+    }
+    return status;
+}
+
+/* Run over the bins of `from`: make those that `into` lacks, or merge them all. */
+static ech_status for_each_bin(ech_exact_sum *into, const ech_exact_sum *from, bool merge)
+{
+    const uint64_t tensor_count = from->layout->tensor_count;
+    ech_status status = ECH_OK;
+    for (uint64_t i = 0; i < tensor_count * ECH_EXACT_BIN_COUNT && status == ECH_OK; i++) {
+        const uint64_t tensor = i / ECH_EXACT_BIN_COUNT;
+        const uint32_t bin = (uint32_t)(i % ECH_EXACT_BIN_COUNT);
+        ech_exact_extent source;
+        ech_exact_extent target;
+        if (!ech_exact_extent_find(from, tensor, bin, &source)) {
+            continue;
+        }
+        status = ech_exact_extent_claim(into, tensor, bin, &target);
+        if (status == ECH_OK && merge) {
+            status = merge_extent(into, tensor, &target, &source);
+        }
+    }
+    return status;
+}
+
+static ech_status check_alike(const ech_exact_sum *into, const ech_hash128 digest,
+                              uint64_t weight_bound)
+{
+    if (!ech_hash_equal(into->header->layout_digest, digest)) {
+        return ech_fail(ECH_ERR_FORMAT, "exact sum: the other sum is of another model");
+    }
+    if (into->header->weight_bound != weight_bound) {
+        return ech_fail(ECH_ERR_FORMAT, "exact sum: weight bounds differ: %llu here, %llu there",
+                        (unsigned long long)into->header->weight_bound,
+                        (unsigned long long)weight_bound);
+    }
+    return ECH_OK;
+}
+
+ech_status ech_exact_sum_merge(ech_exact_sum *into, ech_exact_sum *from)
+{
+    const uint64_t weight = ech_exact_sum_weight(from);
+    ech_status status = check_alike(into, from->header->layout_digest, from->header->weight_bound);
+    if (status == ECH_OK) {
+        status = ech_exact_weight_reserve(into, weight);
+    }
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = for_each_bin(into, from, false);
+    if (status != ECH_OK) {
+        ech_exact_weight_return(into, weight);
+        return status;
+    }
+    status = for_each_bin(into, from, true);
+    if (status == ECH_OK) {
+        merge_totals(into, ech_exact_sum_update_count(from), (const int64_t *)from->counters);
+    }
+    return status;
+}
+
+/* Where an export writes. */
+typedef struct {
+    char *begin;
+    char *at;
+    char *end;
+} writer;
+
+static uint64_t room_elements(const writer *out)
+{
+    const size_t room = (size_t)(out->end - out->at);
+    return room <= sizeof(segment_header) ? 0 : (room - sizeof(segment_header)) / sizeof(int64_t);
+}
+
+static void write_segment(writer *out, const ech_exact_extent *extent,
+                          const ech_exact_sum_cursor *cursor, uint64_t count)
+{
+    const segment_header header = {
+        .tensor = cursor->tensor, .bin = cursor->bin, .first = cursor->element, .count = count};
+    memcpy(out->at, &header, sizeof header);
+    out->at += sizeof header;
+    ech_exact_extent_read(extent, cursor->element, count, (int64_t *)(void *)out->at);
+    out->at += count * sizeof(int64_t);
+}
+
+static void next_bin(ech_exact_sum_cursor *cursor)
+{
+    cursor->element = 0;
+    if (++cursor->bin == ECH_EXACT_BIN_COUNT) {
+        cursor->bin = 0;
+        cursor->tensor++;
+    }
+}
+
+/* Fill the piece with segments from where the cursor stands. */
+static uint64_t write_segments(const ech_exact_sum *sum, ech_exact_sum_cursor *cursor, writer *out)
+{
+    uint64_t segment_count = 0;
+    while (cursor->tensor < sum->layout->tensor_count) {
+        ech_exact_extent extent;
+        if (!ech_exact_extent_find(sum, cursor->tensor, (uint32_t)cursor->bin, &extent)) {
+            next_bin(cursor);
+            continue;
+        }
+        const uint64_t left = sum->layout->tensors[cursor->tensor].count - cursor->element;
+        const uint64_t room = room_elements(out);
+        const uint64_t count = left < room ? left : room;
+        if (count == 0) {
+            break;
+        }
+        write_segment(out, &extent, cursor, count);
+        segment_count++;
+        cursor->element += count;
+        if (count == left) {
+            next_bin(cursor);
+        }
+    }
+    return segment_count;
+}
+
+static void write_totals(const ech_exact_sum *sum, piece_header *header, writer *out)
+{
+    header->weight = ech_exact_sum_weight(sum);
+    header->update_count = ech_exact_sum_update_count(sum);
+    header->counter_count = sum->layout->counter_count;
+    memcpy(out->at, (const int64_t *)sum->counters, header->counter_count * sizeof(int64_t));
+    out->at += header->counter_count * sizeof(int64_t);
+}
+
+ech_status ech_exact_sum_export(ech_exact_sum *sum, ech_exact_sum_cursor *cursor, void *piece,
+                                size_t capacity, size_t *bytes)
+{
+    *bytes = 0;
+    const size_t needed = sizeof(piece_header) + sum->layout->counter_count * sizeof(int64_t) +
+                          sizeof(segment_header) + sizeof(int64_t);
+    if (capacity < ECH_EXACT_SUM_PIECE_BYTES_MIN || capacity < needed ||
+        (uintptr_t)piece % sizeof(int64_t) != 0) {
+        return ech_fail(ECH_ERR_ARGUMENT, "exact sum: %zu bytes at %p are no room for a piece",
+                        capacity, piece);
+    }
+    if (cursor->sequence > 0 && cursor->tensor == sum->layout->tensor_count) {
+        return ECH_OK;
+    }
+    writer out = {.begin = piece, .at = piece, .end = (char *)piece + capacity};
+    out.at += sizeof(piece_header);
+    piece_header header = {
+        .magic = PIECE_MAGIC,
+        .layout_digest = sum->header->layout_digest,
+        .weight_bound = sum->header->weight_bound,
+    };
+    if (cursor->sequence == 0) {
+        write_totals(sum, &header, &out);
+    }
+    header.segment_count = write_segments(sum, cursor, &out);
+    header.bytes = (uint64_t)(out.at - out.begin);
+    memcpy(piece, &header, sizeof header);
+    cursor->sequence++;
+    *bytes = header.bytes;
+    return ECH_OK;
+}
+
+/* Where an import reads; bounds were checked before. */
+typedef struct {
+    const char *at;
+    const char *end;
+} reader;
+
+static bool take(reader *in, uint64_t count, uint64_t size, const void **out)
+{
+    if (count > (uint64_t)(in->end - in->at) / size) {
+        return false;
+    }
+    *out = in->at;
+    in->at += count * size;
+    return true;
+}
+
+static bool segment_fits(const ech_exact_sum *sum, const segment_header *segment)
+{
+    if (segment->tensor >= sum->layout->tensor_count || segment->bin >= ECH_EXACT_BIN_COUNT) {
+        return false;
+    }
+    const ech_tensor *tensor = &sum->layout->tensors[segment->tensor];
+    return tensor->kind != ECH_TENSOR_COUNTER && segment->first <= tensor->count &&
+           segment->count <= tensor->count - segment->first;
+}
+
+/* The next segment and its integers; false if the piece does not hold one that fits. */
+static bool take_segment(const ech_exact_sum *sum, reader *in, const segment_header **segment,
+                         const int64_t **sums)
+{
+    const void *header = NULL;
+    const void *values = NULL;
+    if (!take(in, 1, sizeof **segment, &header)) {
+        return false;
+    }
+    *segment = header;
+    if (!segment_fits(sum, *segment) || !take(in, (*segment)->count, sizeof **sums, &values)) {
+        return false;
+    }
+    *sums = values;
+    return true;
+}
+
+/* Check all of a piece before any of it is used. `in` is left at the first segment. */
+static ech_status open_piece(const ech_exact_sum *sum, const void *piece, size_t bytes,
+                             piece_header *header, const int64_t **counters, reader *in)
+{
+    *in = (reader){.at = piece, .end = (const char *)piece + bytes};
+    const void *start = NULL;
+    if (!take(in, 1, sizeof *header, &start)) {
+        return ech_fail(ECH_ERR_FORMAT, "exact sum: a piece of %zu bytes has no header", bytes);
+    }
+    memcpy(header, start, sizeof *header);
+    if (header->magic != PIECE_MAGIC || header->bytes != bytes) {
+        return ech_fail(ECH_ERR_FORMAT, "exact sum: %zu bytes are not one whole piece", bytes);
+    }
+    const ech_status status = check_alike(sum, header->layout_digest, header->weight_bound);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const void *totals = NULL;
+    bool sound =
+        (header->counter_count == 0 || header->counter_count == sum->layout->counter_count) &&
+        take(in, header->counter_count, sizeof(int64_t), &totals);
+    *counters = header->counter_count == 0 ? NULL : totals;
+    reader ahead = *in;
+    const segment_header *segment = NULL;
+    const int64_t *sums = NULL;
+    for (uint64_t i = 0; i < header->segment_count && sound; i++) {
+        sound = take_segment(sum, &ahead, &segment, &sums);
+    }
+    if (!sound || ahead.at != ahead.end) {
+        return ech_fail(ECH_ERR_FORMAT, "exact sum: a piece of %zu bytes is damaged", bytes);
+    }
+    return ECH_OK;
+}
+
+/* Run over the segments of a sound piece: make the bins that they need, or add them all. */
+static ech_status for_each_segment(ech_exact_sum *sum, reader in, bool merge)
+{
+    ech_status status = ECH_OK;
+    const segment_header *segment = NULL;
+    const int64_t *sums = NULL;
+    while (in.at < in.end && status == ECH_OK) {
+        take_segment(sum, &in, &segment, &sums);
+        ech_exact_extent extent;
+        status = ech_exact_extent_claim(sum, segment->tensor, (uint32_t)segment->bin, &extent);
+        if (status == ECH_OK && merge) {
+            status =
+                ech_exact_extent_merge(sum, &extent, sum->layout->tensors[segment->tensor].count,
+                                       segment->first, segment->count, sums);
+        }
+    }
+    return status;
+}
+
+ech_status ech_exact_sum_import(ech_exact_sum *sum, const void *piece, size_t bytes)
+{
+    piece_header header;
+    const int64_t *counters = NULL;
+    reader in;
+    ech_status status = open_piece(sum, piece, bytes, &header, &counters, &in);
+    if (status == ECH_OK) {
+        status = ech_exact_weight_reserve(sum, header.weight);
+    }
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = for_each_segment(sum, in, false);
+    if (status != ECH_OK) {
+        ech_exact_weight_return(sum, header.weight);
+        return status;
+    }
+    status = for_each_segment(sum, in, true);
+    if (status == ECH_OK) {
+        merge_totals(sum, header.update_count, counters);
+    }
+    return status;
+}

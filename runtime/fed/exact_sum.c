@@ -1,0 +1,392 @@
+#define _GNU_SOURCE
+#include "runtime/fed/exact_sum.h"
+
+#include <fenv.h>
+#include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/fed/exact_sum_priv.h"
+
+/* "echexsm" and the version of the memory's layout. */
+#define MAGIC UINT64_C(0x6563686578736d01)
+
+enum { FLOAT_EXPONENT_SHIFT = 23, FLOAT_EXPONENT_BIAS = 127 };
+
+#define FLOAT_INFINITY_BITS 0x7f800000U
+
+static uint64_t rounded_up(uint64_t bytes, uint64_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
+static uint64_t slots_offset(void)
+{
+    return rounded_up(sizeof(ech_exact_header), ECH_MEMORY_ALIGNMENT);
+}
+
+static uint64_t counters_offset(const ech_layout *layout)
+{
+    const uint64_t slots = (uint64_t)layout->tensor_count * ECH_EXACT_BIN_COUNT;
+    return rounded_up(slots_offset() + slots * sizeof(uint32_t), ECH_MEMORY_ALIGNMENT);
+}
+
+static uint64_t arena_offset(const ech_layout *layout)
+{
+    const uint64_t end = counters_offset(layout) + layout->counter_count * sizeof(int64_t);
+    return rounded_up(end, (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+static uint64_t arena_bytes(const ech_layout *layout)
+{
+    uint64_t bytes = 0;
+    for (size_t t = 0; t < layout->tensor_count; t++) {
+        if (layout->tensors[t].kind != ECH_TENSOR_COUNTER) {
+            bytes += ECH_EXACT_BIN_COUNT * ech_exact_extent_bytes(layout->tensors[t].count);
+        }
+    }
+    return rounded_up(bytes, (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+uint64_t ech_exact_sum_bytes(const ech_layout *layout)
+{
+    return arena_offset(layout) + arena_bytes(layout);
+}
+
+ech_hash128 ech_exact_layout_digest(const ech_layout *layout)
+{
+    ech_hash128 digest = {.high = layout->tensor_count, .low = layout->value_count};
+    for (size_t t = 0; t < layout->tensor_count; t++) {
+        const ech_tensor *tensor = &layout->tensors[t];
+        const uint64_t words[] = {digest.high, digest.low, (uint64_t)tensor->kind, tensor->count,
+                                  tensor->offset};
+        digest = ech_hash_bytes(words, sizeof words);
+    }
+    return digest;
+}
+
+/* Empty: no slot in use, no weight. */
+static void clear(ech_exact_header *header, const ech_layout *layout)
+{
+    char *memory = (char *)header;
+    memset(memory + slots_offset(), 0,
+           (uint64_t)layout->tensor_count * ECH_EXACT_BIN_COUNT * sizeof(uint32_t));
+    _Atomic int64_t *counters = (_Atomic int64_t *)(void *)(memory + counters_offset(layout));
+    for (uint64_t i = 0; i < layout->counter_count; i++) {
+        atomic_init(&counters[i], INT64_MIN);
+    }
+    atomic_init(&header->arena_used_bytes, 0);
+    atomic_init(&header->weight, 0);
+    atomic_init(&header->update_count, 0);
+}
+
+ech_status ech_exact_sum_format(void *memory, uint64_t bytes, const ech_layout *layout)
+{
+    if ((uintptr_t)memory % (uintptr_t)sysconf(_SC_PAGESIZE) != 0 ||
+        bytes < ech_exact_sum_bytes(layout)) {
+        return ech_fail(
+            ECH_ERR_ARGUMENT, "exact sum: %llu bytes at %p are misaligned or fewer than %llu",
+            (unsigned long long)bytes, memory, (unsigned long long)ech_exact_sum_bytes(layout));
+    }
+    if (arena_bytes(layout) / ECH_EXACT_EXTENT_ALIGNMENT >= UINT32_MAX - ECH_EXACT_SLOT_FIRST) {
+        return ech_fail(ECH_ERR_LIMIT, "exact sum: a model of %llu values is too large",
+                        (unsigned long long)layout->value_count);
+    }
+    const ech_status status = ech_exact_populate(memory, arena_offset(layout));
+    if (status != ECH_OK) {
+        return status;
+    }
+    ech_exact_header *header = memory;
+    header->layout_digest = ech_exact_layout_digest(layout);
+    header->arena_offset = arena_offset(layout);
+    header->arena_bytes = arena_bytes(layout);
+    header->weight_bound = 0;
+    clear(header, layout);
+    header->magic = MAGIC;
+    return ECH_OK;
+}
+
+/* Handles start at different places, so that they do not follow one another around the model. */
+static uint64_t spread_start(const ech_exact_sum *sum)
+{
+    const uint64_t identity[] = {(uint64_t)getpid(), (uint64_t)(uintptr_t)sum};
+    return ech_hash_bytes(identity, sizeof identity).low;
+}
+
+ech_status ech_exact_sum_attach(void *memory, const ech_layout *layout, ech_exact_sum **out)
+{
+    *out = NULL;
+    ech_exact_header *header = memory;
+    if (header->magic != MAGIC ||
+        !ech_hash_equal(header->layout_digest, ech_exact_layout_digest(layout))) {
+        return ech_fail(ECH_ERR_FORMAT, "exact sum: the memory holds no sum of this model");
+    }
+    ech_exact_sum *sum = ech_calloc(1, sizeof *sum);
+    if (sum == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    sum->bins = ech_alloc(layout->tensor_count);
+    if (sum->bins == NULL) {
+        ech_free(sum);
+        return ECH_ERR_MEMORY;
+    }
+    sum->header = header;
+    sum->layout = layout;
+    sum->kernels = ech_exact_kernels_best();
+    sum->slots = (_Atomic uint32_t *)(void *)((char *)memory + slots_offset());
+    sum->counters = (_Atomic int64_t *)(void *)((char *)memory + counters_offset(layout));
+    sum->start = spread_start(sum);
+    *out = sum;
+    return ECH_OK;
+}
+
+ech_status ech_exact_sum_create(const ech_layout *layout, ech_exact_sum **out)
+{
+    *out = NULL;
+    const uint64_t bytes = ech_exact_sum_bytes(layout);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return ech_fail(ECH_ERR_MEMORY, "exact sum: cannot reserve %llu bytes of address space",
+                        (unsigned long long)bytes);
+    }
+    ech_status status = ech_exact_sum_format(memory, bytes, layout);
+    if (status == ECH_OK) {
+        status = ech_exact_sum_attach(memory, layout, out);
+    }
+    if (status != ECH_OK) {
+        munmap(memory, bytes);
+        return status;
+    }
+    (*out)->mapped_bytes = bytes;
+    return ECH_OK;
+}
+
+void ech_exact_sum_destroy(ech_exact_sum **sum)
+{
+    if (sum == NULL || *sum == NULL) {
+        return;
+    }
+    if ((*sum)->mapped_bytes != 0) {
+        munmap((*sum)->header, (*sum)->mapped_bytes);
+    }
+    ech_free((*sum)->bins);
+    ech_free(*sum);
+    *sum = NULL;
+}
+
+ech_status ech_exact_sum_begin(ech_exact_sum *sum, uint64_t weight_bound)
+{
+    if (weight_bound == 0 || weight_bound > UINT64_C(1) << ECH_EXACT_SUM_WEIGHT_BITS_MAX) {
+        return ech_fail(ECH_ERR_ARGUMENT, "exact sum: weights may add up to 1 to 2^%d, not to %llu",
+                        ECH_EXACT_SUM_WEIGHT_BITS_MAX, (unsigned long long)weight_bound);
+    }
+    clear(sum->header, sum->layout);
+    sum->header->weight_bound = weight_bound;
+    return ECH_OK;
+}
+
+ech_status ech_exact_weight_reserve(ech_exact_sum *sum, uint64_t weight)
+{
+    const uint64_t bound = sum->header->weight_bound;
+    uint64_t held = atomic_load_explicit(&sum->header->weight, memory_order_relaxed);
+    do {
+        if (weight > bound - held) {
+            return ech_fail(ECH_ERR_ARGUMENT,
+                            "exact sum: weight %llu on top of %llu exceeds the round's bound %llu",
+                            (unsigned long long)weight, (unsigned long long)held,
+                            (unsigned long long)bound);
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&sum->header->weight, &held, held + weight,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return ECH_OK;
+}
+
+void ech_exact_weight_return(ech_exact_sum *sum, uint64_t weight)
+{
+    atomic_fetch_sub_explicit(&sum->header->weight, weight, memory_order_relaxed);
+}
+
+void ech_exact_counters_raise(ech_exact_sum *sum, const int64_t *counters)
+{
+    for (uint64_t i = 0; i < sum->layout->counter_count; i++) {
+        int64_t held = atomic_load_explicit(&sum->counters[i], memory_order_relaxed);
+        while (counters[i] > held &&
+               !atomic_compare_exchange_weak_explicit(&sum->counters[i], &held, counters[i],
+                                                      memory_order_relaxed, memory_order_relaxed)) {
+        }
+    }
+}
+
+/* Exponent e of a positive magnitude, 2^(e-1) <= magnitude < 2^e, from its bits. */
+static int exponent_of(uint32_t bits)
+{
+    const int biased = (int)(bits >> FLOAT_EXPONENT_SHIFT);
+    if (biased != 0) {
+        return biased - FLOAT_EXPONENT_BIAS + 1;
+    }
+    const int highest = 31 - __builtin_clz(bits); /* denormal: bits * 2^-149 */
+    return highest + 1 - 149;
+}
+
+static uint8_t bin_of(uint32_t magnitude_bits)
+{
+    if (magnitude_bits == 0) {
+        return ECH_EXACT_BIN_NONE;
+    }
+    /* Made positive before the division, which then is a floor. */
+    const int shifted =
+        exponent_of(magnitude_bits) - 1 - ECH_EXACT_BIN_EXPONENTS * ECH_EXACT_SUM_BIN_MIN;
+    return (uint8_t)(shifted / ECH_EXACT_BIN_EXPONENTS);
+}
+
+static ech_status find_bins(const ech_exact_sum *sum, const float *values)
+{
+    for (size_t t = 0; t < sum->layout->tensor_count; t++) {
+        const ech_tensor *tensor = &sum->layout->tensors[t];
+        if (tensor->kind == ECH_TENSOR_COUNTER) {
+            sum->bins[t] = ECH_EXACT_BIN_NONE;
+            continue;
+        }
+        const uint32_t bits = sum->kernels->max_magnitude(values + tensor->offset, tensor->count);
+        if (bits >= FLOAT_INFINITY_BITS) {
+            return ech_fail(ECH_ERR_NUMERIC, "tensor %s holds a value that is not finite",
+                            tensor->name);
+        }
+        sum->bins[t] = bin_of(bits);
+    }
+    return ECH_OK;
+}
+
+static ech_status claim_bins(ech_exact_sum *sum)
+{
+    for (size_t t = 0; t < sum->layout->tensor_count; t++) {
+        ech_exact_extent extent;
+        if (sum->bins[t] != ECH_EXACT_BIN_NONE) {
+            const ech_status status = ech_exact_extent_claim(sum, t, sum->bins[t], &extent);
+            if (status != ECH_OK) {
+                return status;
+            }
+        }
+    }
+    return ECH_OK;
+}
+
+static ech_status add_stripe(const ech_exact_sum *sum, const ech_exact_extent *extent,
+                             const ech_tensor *tensor, uint64_t stripe, const float *values,
+                             double scale, int64_t weight)
+{
+    const uint64_t first = stripe * ECH_EXACT_STRIPE_ELEMENTS;
+    const uint64_t left = tensor->count - first;
+    const uint64_t count = left < ECH_EXACT_STRIPE_ELEMENTS ? left : ECH_EXACT_STRIPE_ELEMENTS;
+    bool filled = false;
+    const ech_status status = ech_exact_stripe_lock(&extent->stripes[stripe], &filled);
+    if (status != ECH_OK) {
+        return status;
+    }
+    (filled ? sum->kernels->add : sum->kernels->store)(
+        extent->sums + first, values + tensor->offset + first, count, scale, weight);
+    ech_exact_stripe_unlock(&extent->stripes[stripe]);
+    return ECH_OK;
+}
+
+/* Stripes [first, end) of one tensor. */
+static ech_status add_tensor(const ech_exact_sum *sum, uint64_t t, uint64_t first, uint64_t end,
+                             const float *values, int64_t weight)
+{
+    ech_exact_extent extent;
+    if (sum->bins[t] == ECH_EXACT_BIN_NONE ||
+        !ech_exact_extent_find(sum, t, sum->bins[t], &extent)) {
+        return ECH_OK;
+    }
+    const double scale = ldexp(1.0, ech_exact_bin_scale(sum, sum->bins[t]));
+    ech_status status = ECH_OK;
+    for (uint64_t stripe = first; stripe < end && status == ECH_OK; stripe++) {
+        status = add_stripe(sum, &extent, &sum->layout->tensors[t], stripe, values, scale, weight);
+    }
+    return status;
+}
+
+static uint64_t total_stripes(const ech_layout *layout)
+{
+    uint64_t total = 0;
+    for (size_t t = 0; t < layout->tensor_count; t++) {
+        total += ech_exact_stripe_count(layout->tensors[t].count);
+    }
+    return total;
+}
+
+/* Those of the model's stripes, counted through all tensors, that lie in [begin, end). */
+static ech_status add_stripes(const ech_exact_sum *sum, uint64_t begin, uint64_t end,
+                              const float *values, int64_t weight)
+{
+    uint64_t tensor_begin = 0;
+    ech_status status = ECH_OK;
+    for (size_t t = 0; t < sum->layout->tensor_count && tensor_begin < end; t++) {
+        const uint64_t count = ech_exact_stripe_count(sum->layout->tensors[t].count);
+        const uint64_t tensor_end = tensor_begin + count;
+        if (tensor_end > begin && status == ECH_OK) {
+            const uint64_t first = begin > tensor_begin ? begin - tensor_begin : 0;
+            const uint64_t last = end < tensor_end ? end - tensor_begin : count;
+            status = add_tensor(sum, t, first, last, values, weight);
+        }
+        tensor_begin = tensor_end;
+    }
+    return status;
+}
+
+/* Around the model once, from this handle's own place. */
+static ech_status add_values(const ech_exact_sum *sum, const float *values, int64_t weight)
+{
+    const uint64_t total = total_stripes(sum->layout);
+    const uint64_t start = sum->start % (total > 0 ? total : 1);
+    const ech_status status = add_stripes(sum, start, total, values, weight);
+    return status == ECH_OK ? add_stripes(sum, 0, start, values, weight) : status;
+}
+
+static ech_status add_update(ech_exact_sum *sum, ech_state_view update, uint64_t weight)
+{
+    ech_status status = find_bins(sum, update.values);
+    if (status == ECH_OK) {
+        status = ech_exact_weight_reserve(sum, weight);
+    }
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = claim_bins(sum);
+    if (status != ECH_OK) {
+        ech_exact_weight_return(sum, weight);
+        return status;
+    }
+    status = add_values(sum, update.values, (int64_t)weight);
+    if (status == ECH_OK) {
+        ech_exact_counters_raise(sum, update.counters);
+        atomic_fetch_add_explicit(&sum->header->update_count, 1, memory_order_relaxed);
+    }
+    return status;
+}
+
+ech_status ech_exact_sum_add(ech_exact_sum *sum, ech_state_view update, uint64_t weight)
+{
+    if (weight == 0) {
+        return ech_fail(ECH_ERR_ARGUMENT, "exact sum: an update of weight 0");
+    }
+    fenv_t environment; /* kernels may run with denormals flushed to zero; sums may not */
+    fegetenv(&environment);
+    fesetenv(FE_DFL_ENV);
+    const ech_status status = add_update(sum, update, weight);
+    fesetenv(&environment);
+    return status;
+}
+
+uint64_t ech_exact_sum_weight(const ech_exact_sum *sum)
+{
+    return atomic_load_explicit(&sum->header->weight, memory_order_relaxed);
+}
+
+uint64_t ech_exact_sum_update_count(const ech_exact_sum *sum)
+{
+    return atomic_load_explicit(&sum->header->update_count, memory_order_relaxed);
+}
