@@ -5,6 +5,7 @@
 const ech_command *ech_commands(void)
 {
     static const ech_command commands[] = {
+        {"verify", "check the kernels against golden files", ech_cmd_verify},
         {NULL, NULL, NULL},
     };
     return commands;

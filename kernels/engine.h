@@ -101,6 +101,7 @@ typedef struct {
 struct ech_engine {
     const char *name;
     ech_format format;
+    bool portable; /* the same bits on every CPU with fused multiply-add */
 
     /** How many layers, beginning with this one, one step of this engine would run; 0: it cannot.
      *  Layers may be joined only where `ech_network_only_consumer` says so. */

@@ -82,7 +82,8 @@ typedef struct {
  *  needed for training a network with dropout only; else NULL. */
 void ech_plan_forward(ech_plan *plan, bool training, const ech_batch_key *key);
 
-/** The last forward pass's result: plain [batch, classes]; borrowed until the next pass. Elements
+/** The last forward pass's result: plain [batch, classes]; borrowed until the next
+ *  forward pass. Elements
  *  are float, or double in ECH_PRECISION_DOUBLE. */
 const void *ech_plan_logits(const ech_plan *plan);
 

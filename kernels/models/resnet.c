@@ -12,13 +12,13 @@ static ech_value conv_norm(ech_network *net, ech_value x, const char *prefix, co
                            const char *norm, uint32_t filters, ech_window window)
 {
     char name[ECH_LAYOUT_NAME_BYTES];
-    snprintf(name, sizeof name, "%s%s", prefix, conv);
+    snprintf(name, sizeof name, "%.40s%.20s", prefix, conv);
     x = ech_network_conv(net, x, name,
                          (ech_conv){.filters = filters,
                                     .window = window,
                                     .without_bias = true,
                                     .initial = ECH_INITIAL_KAIMING_NORMAL});
-    snprintf(name, sizeof name, "%s%s", prefix, norm);
+    snprintf(name, sizeof name, "%.40s%.20s", prefix, norm);
     return ech_network_batch_norm(net, x, name);
 }
 
@@ -53,17 +53,17 @@ static ech_value block(ech_network *net, ech_value x, const char *prefix, uint32
     return ech_network_relu(net, ech_network_add(net, branch, shortcut));
 }
 
-static ech_status build_with(ech_network *net, const stages *stages)
+static ech_status build_with(ech_network *net, const stages *depth)
 {
     ech_value x = conv_norm(net, ECH_VALUE_INPUT, "", "conv1", "bn1", 64, ech_square(7, 2, 3));
     x = ech_network_relu(net, x);
     x = ech_network_max_pool(net, x, ech_square(3, 2, 1), ECH_ROUND_FLOOR);
     for (uint32_t stage = 0; stage < 4; stage++) {
-        for (uint32_t i = 0; i < stages->blocks[stage]; i++) {
+        for (uint32_t i = 0; i < depth->blocks[stage]; i++) {
             char prefix[ECH_LAYOUT_NAME_BYTES];
             snprintf(prefix, sizeof prefix, "layer%u.%u.", stage + 1, i);
             const uint32_t stride = stage > 0 && i == 0 ? 2 : 1;
-            x = block(net, x, prefix, 64U << stage, stages->expansion, stride);
+            x = block(net, x, prefix, 64U << stage, depth->expansion, stride);
         }
     }
     x = ech_network_adaptive_avg_pool(net, x, 1, 1);

@@ -6,7 +6,7 @@ static ech_value conv_relu(ech_network *net, ech_value x, const char *prefix, co
                            uint32_t filters, uint32_t kernel)
 {
     char name[ECH_LAYOUT_NAME_BYTES];
-    snprintf(name, sizeof name, "%s.%s", prefix, part);
+    snprintf(name, sizeof name, "%.40s.%.20s", prefix, part);
     x = ech_network_conv(net, x, name,
                          (ech_conv){.filters = filters,
                                     .window = ech_square(kernel, 1, kernel / 2),
