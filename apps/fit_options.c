@@ -1,0 +1,343 @@
+#include "apps/fit_options.h"
+
+#include <math.h>
+
+enum { THREADS_MAX = 1024 };
+
+static const ech_option run_options[] = {
+    {.key = "name",
+     .type = ECH_OPTION_TEXT,
+     .standard = "echelon",
+     .help = "name of the run, kept in its files"},
+    {.key = "seed",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "1",
+     .least = 0,
+     .most = INFINITY,
+     .help = "where all random numbers come from"},
+    {.key = "process",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "sync",
+     .standard = "sync",
+     .help = "rounds in step"},
+    {.key = "rounds",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "10",
+     .least = 1,
+     .most = UINT32_MAX,
+     .help = "rounds to train"},
+    {.key = "evaluate.every",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "1",
+     .least = 0,
+     .most = UINT32_MAX,
+     .help = "rounds between evaluations on the test set; 0: never"},
+};
+
+static const ech_option data_options[] = {
+    {.key = "data.file",
+     .type = ECH_OPTION_PATH,
+     .help = "data set, made by `echelon data import`; not needed where train.epochs is 0"},
+    {.key = "data.normalize.mean",
+     .type = ECH_OPTION_REALS,
+     .standard = "[0]",
+     .help = "a pixel p becomes (p / 255 - mean) / std; one a channel, or one for all"},
+    {.key = "data.normalize.std",
+     .type = ECH_OPTION_REALS,
+     .standard = "[1]",
+     .above = true,
+     .most = INFINITY,
+     .help = "see data.normalize.mean"},
+    {.key = "data.split.kind",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "iid|dirichlet|file",
+     .standard = "iid",
+     .help = "how the training samples are dealt to the workers"},
+    {.key = "data.split.samples_alpha",
+     .type = ECH_OPTION_REAL,
+     .standard = "3.0",
+     .above = true,
+     .most = INFINITY,
+     .only_if = "data.split.kind=dirichlet",
+     .help = "the larger, the more equal the workers' numbers of samples"},
+    {.key = "data.split.labels_alpha",
+     .type = ECH_OPTION_REAL,
+     .standard = "1.0",
+     .above = true,
+     .most = INFINITY,
+     .only_if = "data.split.kind=dirichlet",
+     .help = "the larger, the more alike the workers' labels"},
+    {.key = "data.split.file",
+     .type = ECH_OPTION_PATH,
+     .required = true,
+     .only_if = "data.split.kind=file",
+     .help = "HDF5 file that holds the worker number of each training sample"},
+    {.key = "data.split.dataset",
+     .type = ECH_OPTION_TEXT,
+     .required = true,
+     .only_if = "data.split.kind=file",
+     .help = "dataset in data.split.file; -1 or the type's largest value: no worker"},
+};
+
+static const ech_option model_options[] = {
+    {.key = "model.name",
+     .type = ECH_OPTION_TEXT,
+     .required = true,
+     .help = "model to train, such as smallconv"},
+};
+
+static const ech_option topology_options[] = {
+    {.key = "topology.file",
+     .type = ECH_OPTION_PATH,
+     .help = "tree in YAML or JSON: names with kind and children"},
+    {.key = "topology.kind",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "star|balanced",
+     .help = "a generated tree, instead of topology.file"},
+    {.key = "topology.workers",
+     .type = ECH_OPTION_INTEGER,
+     .required = true,
+     .least = 1,
+     .most = 1 << 27,
+     .only_if = "topology.kind=star|balanced",
+     .help = "leaves of the tree"},
+    {.key = "topology.height",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "2",
+     .least = 1,
+     .most = 64,
+     .only_if = "topology.kind=balanced",
+     .help = "edges from the leader to a worker; tier d has round(workers^(d/height)) nodes"},
+};
+
+static const ech_option strategy_options[] = {
+    {.key = "strategy.name",
+     .type = ECH_OPTION_TEXT,
+     .standard = "fedavg",
+     .help = "rule of selection and aggregation"},
+    {.key = "strategy.participation",
+     .type = ECH_OPTION_REAL,
+     .standard = "1.0",
+     .above = true,
+     .least = 0,
+     .most = 1,
+     .help = "share of the workers that take part in a round"},
+    {.key = "strategy.sum",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "exact|float32",
+     .standard = "exact",
+     .help = "sum updates as integers (the same bits in any order) or in float32 (half the bytes)"},
+};
+
+static const ech_option train_options[] = {
+    {.key = "train.epochs",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "1",
+     .least = 0,
+     .most = UINT32_MAX,
+     .help = "passes over a worker's samples in a round; 0: the model comes back as it came"},
+    {.key = "train.batch",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "32",
+     .least = 1,
+     .most = 65536,
+     .help = "samples in an optimizer step"},
+    {.key = "train.optimizer",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "sgd",
+     .standard = "sgd",
+     .help = "rule of a step"},
+    {.key = "train.lr",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.01",
+     .above = true,
+     .most = INFINITY,
+     .help = "learning rate"},
+    {.key = "train.momentum",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.0",
+     .below = true,
+     .most = 1,
+     .help = "momentum, from zero in each round"},
+    {.key = "train.weight_decay",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.0",
+     .most = INFINITY,
+     .help = "this share of a weight is added to its gradient"},
+};
+
+static const ech_option machine_options[] = {
+    {.key = "threads",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "1",
+     .least = 1,
+     .most = THREADS_MAX,
+     .help = "threads of a rank"},
+    {.key = "leader",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "auto|trains|dedicated",
+     .standard = "auto",
+     .help = "does a host's leader rank train too? auto: where the host has few ranks"},
+    {.key = "aggregators",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "fused|materialised",
+     .standard = "fused",
+     .help = "one sum a rank, or one an aggregator with bytes over each edge"},
+    {.key = "transfer",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "shared|rma",
+     .standard = "shared",
+     .help = "how a rank gets the global model: reads its host's copy, or gets its own by RMA"},
+};
+
+static const ech_option checkpoint_options[] = {
+    {.key = "checkpoint.every",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "1",
+     .least = 0,
+     .most = UINT32_MAX,
+     .help = "rounds between checkpoints; 0: at the end only"},
+    {.key = "checkpoint.keep",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "3",
+     .least = 1,
+     .most = 1000,
+     .help = "checkpoints kept, the latest"},
+};
+
+#define SECTION(title, table)                                                                      \
+    {                                                                                              \
+        title, table, sizeof table / sizeof *table                                                 \
+    }
+
+const ech_option_section *ech_fit_sections(size_t *count)
+{
+    static const ech_option_section sections[] = {
+        SECTION("Run", run_options),           SECTION("Data", data_options),
+        SECTION("Model", model_options),       SECTION("Topology", topology_options),
+        SECTION("Strategy", strategy_options), SECTION("Local training", train_options),
+        SECTION("Machine", machine_options),   SECTION("Checkpoints", checkpoint_options),
+    };
+    *count = sizeof sections / sizeof *sections;
+    return sections;
+}
+
+static ech_status check_topology(const ech_config *config)
+{
+    const bool has_file = ech_config_has(config, "topology.file");
+    const bool has_kind = ech_config_has(config, "topology.kind");
+    if (has_file && has_kind) {
+        return ech_config_fail(config, "topology.kind",
+                               "expected either topology.file or topology.kind, got both");
+    }
+    if (!has_file && !has_kind) {
+        return ech_config_fail(config, "topology.kind",
+                               "missing: expected topology {kind: star, workers: N}, "
+                               "{kind: balanced, workers: N, height: H} or {file: TREE.yaml}");
+    }
+    return ECH_OK;
+}
+
+static ech_status check_data(const ech_config *config)
+{
+    size_t means = 0;
+    size_t deviations = 0;
+    ech_config_reals(config, "data.normalize.mean", &means);
+    ech_config_reals(config, "data.normalize.std", &deviations);
+    if (means != deviations && means != 1 && deviations != 1) {
+        return ech_config_fail(config, "data.normalize.std",
+                               "expected %zu numbers, as in data.normalize.mean, got %zu", means,
+                               deviations);
+    }
+    if (!ech_config_has(config, "data.file") && ech_config_integer(config, "train.epochs") > 0) {
+        return ech_config_fail(config, "data.file",
+                               "missing: expected a data set where train.epochs is above 0");
+    }
+    return ECH_OK;
+}
+
+ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t set_count,
+                               ech_config **out)
+{
+    size_t count = 0;
+    const ech_option_section *sections = ech_fit_sections(&count);
+    ech_status status = ech_config_load(path, sets, set_count, sections, count, out);
+    if (status == ECH_OK) {
+        status = check_topology(*out);
+    }
+    if (status == ECH_OK) {
+        status = check_data(*out);
+    }
+    if (status != ECH_OK) {
+        ech_config_destroy(out);
+    }
+    return status;
+}
+
+static void read_data(const ech_config *config, ech_fit_options *out)
+{
+    out->data.file = ech_config_text(config, "data.file");
+    out->data.mean = ech_config_reals(config, "data.normalize.mean", &out->data.mean_count);
+    out->data.std = ech_config_reals(config, "data.normalize.std", &out->data.std_count);
+    out->split.kind = (ech_fit_split_kind)ech_config_choice(config, "data.split.kind");
+    if (out->split.kind == ECH_FIT_SPLIT_DIRICHLET) {
+        out->split.samples_alpha = ech_config_real(config, "data.split.samples_alpha");
+        out->split.labels_alpha = ech_config_real(config, "data.split.labels_alpha");
+    }
+    out->split.file = ech_config_text(config, "data.split.file");
+    out->split.dataset = ech_config_text(config, "data.split.dataset");
+}
+
+static void read_topology(const ech_config *config, ech_fit_options *out)
+{
+    out->topology.file = ech_config_text(config, "topology.file");
+    if (out->topology.file != NULL) {
+        return;
+    }
+    out->topology.kind = (ech_fit_topology_kind)ech_config_choice(config, "topology.kind");
+    out->topology.workers = (uint32_t)ech_config_integer(config, "topology.workers");
+    out->topology.height = 1;
+    if (out->topology.kind == ECH_FIT_TOPOLOGY_BALANCED) {
+        out->topology.height = (uint32_t)ech_config_integer(config, "topology.height");
+    }
+}
+
+static void read_training(const ech_config *config, ech_fit_options *out)
+{
+    out->strategy.name = ech_config_text(config, "strategy.name");
+    out->strategy.participation = ech_config_real(config, "strategy.participation");
+    out->strategy.sum = (ech_fit_sum)ech_config_choice(config, "strategy.sum");
+    out->train.epochs = (uint32_t)ech_config_integer(config, "train.epochs");
+    out->train.batch = (uint32_t)ech_config_integer(config, "train.batch");
+    out->train.optimizer = (ech_fit_optimizer)ech_config_choice(config, "train.optimizer");
+    out->train.lr = ech_config_real(config, "train.lr");
+    out->train.momentum = ech_config_real(config, "train.momentum");
+    out->train.weight_decay = ech_config_real(config, "train.weight_decay");
+}
+
+static void read_machine(const ech_config *config, ech_fit_options *out)
+{
+    out->threads = (uint32_t)ech_config_integer(config, "threads");
+    out->leader = (ech_fit_leader)ech_config_choice(config, "leader");
+    out->aggregators = (ech_fit_aggregators)ech_config_choice(config, "aggregators");
+    out->transfer = (ech_fit_transfer)ech_config_choice(config, "transfer");
+    out->checkpoint.every = (uint64_t)ech_config_integer(config, "checkpoint.every");
+    out->checkpoint.keep = (uint32_t)ech_config_integer(config, "checkpoint.keep");
+}
+
+ech_fit_options ech_fit_options_of(const ech_config *config)
+{
+    ech_fit_options options = {
+        .name = ech_config_text(config, "name"),
+        .seed = (uint64_t)ech_config_integer(config, "seed"),
+        .rounds = (uint64_t)ech_config_integer(config, "rounds"),
+        .process = (ech_fit_process)ech_config_choice(config, "process"),
+        .evaluate_every = (uint64_t)ech_config_integer(config, "evaluate.every"),
+        .model = ech_config_text(config, "model.name"),
+    };
+    read_data(config, &options);
+    read_topology(config, &options);
+    read_training(config, &options);
+    read_machine(config, &options);
+    return options;
+}

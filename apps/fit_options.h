@@ -1,0 +1,100 @@
+/**
+ * @file fit_options.h
+ * What `echelon fit` can be configured with: the tables of its keys, and their values as a struct.
+ *
+ * Not collective. Each rank reads the same configuration.
+ */
+#ifndef ECH_APPS_FIT_OPTIONS_H
+#define ECH_APPS_FIT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/config.h"
+#include "runtime/base/status.h"
+
+/* Each enum in the order of its option's choices. */
+typedef enum { ECH_FIT_SPLIT_IID, ECH_FIT_SPLIT_DIRICHLET, ECH_FIT_SPLIT_FILE } ech_fit_split_kind;
+typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
+typedef enum { ECH_FIT_SUM_EXACT, ECH_FIT_SUM_FLOAT32 } ech_fit_sum;
+typedef enum { ECH_FIT_PROCESS_SYNC } ech_fit_process;
+typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
+typedef enum { ECH_FIT_TRANSFER_SHARED, ECH_FIT_TRANSFER_RMA } ech_fit_transfer;
+typedef enum {
+    ECH_FIT_LEADER_AUTO,
+    ECH_FIT_LEADER_TRAINS,
+    ECH_FIT_LEADER_DEDICATED
+} ech_fit_leader;
+typedef enum { ECH_FIT_SGD } ech_fit_optimizer;
+
+/** Texts and lists are borrowed from the configuration. */
+typedef struct {
+    const char *name;
+    uint64_t seed;
+    uint64_t rounds;
+    ech_fit_process process;
+    uint64_t evaluate_every; /* rounds; 0: never */
+
+    struct {
+        const char *file;   /* NULL: no data (only where epochs is 0) */
+        const double *mean; /* a channel, or one for all */
+        size_t mean_count;
+        const double *std;
+        size_t std_count;
+    } data;
+
+    struct {
+        ech_fit_split_kind kind;
+        double samples_alpha; /* of the Dirichlet split */
+        double labels_alpha;
+        const char *file; /* of the split by file */
+        const char *dataset;
+    } split;
+
+    const char *model; /* its name */
+
+    struct {
+        const char *file; /* NULL: generated */
+        ech_fit_topology_kind kind;
+        uint32_t workers;
+        uint32_t height;
+    } topology;
+
+    struct {
+        const char *name;
+        double participation;
+        ech_fit_sum sum;
+    } strategy;
+
+    struct {
+        uint32_t epochs;
+        uint32_t batch;
+        ech_fit_optimizer optimizer;
+        double lr;
+        double momentum;
+        double weight_decay;
+    } train;
+
+    uint32_t threads; /* a rank */
+    ech_fit_leader leader;
+    ech_fit_aggregators aggregators;
+    ech_fit_transfer transfer;
+
+    struct {
+        uint64_t every; /* rounds; 0: at the end only */
+        uint32_t keep;
+    } checkpoint;
+} ech_fit_options;
+
+/** The sections of all keys. Static. */
+const ech_option_section *ech_fit_sections(size_t *count);
+
+/** Load and check a configuration, as ech_config_load does, with the checks that join keys. */
+ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t set_count,
+                               ech_config **out);
+
+/** The values of a configuration that was loaded against the sections above. */
+ech_fit_options ech_fit_options_of(const ech_config *config);
+
+#endif

@@ -1,0 +1,191 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/fit_options.h"
+#include "tests/support.h"
+
+static char directory[ECH_TEST_PATH_BYTES];
+static char path[ECH_TEST_PATH_BYTES];
+static ech_config *config;
+
+static void begin_test(void)
+{
+    ech_test_make_directory(directory);
+}
+
+static void end_test(void)
+{
+    ech_config_destroy(&config);
+    ech_test_remove_directory(directory);
+    ech_test_expect_no_leak();
+}
+
+TestSuite(fit_options, .init = begin_test, .fini = end_test);
+
+static ech_status load(const char *text)
+{
+    ech_config_destroy(&config);
+    ech_test_write_text(directory, "fit.yaml", text, path);
+    return ech_fit_config_load(path, NULL, 0, &config);
+}
+
+static ech_fit_options options_of(const char *text)
+{
+    cr_assert_eq(load(text), ECH_OK, "%s", ech_status_message());
+    return ech_fit_options_of(config);
+}
+
+Test(fit_options, keys_are_unique_and_conditions_come_before_what_hangs_on_them)
+{
+    size_t count = 0;
+    const ech_option_section *sections = ech_fit_sections(&count);
+    for (size_t s = 0; s < count; s++) {
+        for (size_t i = 0; i < sections[s].count; i++) {
+            const ech_option *option = &sections[s].options[i];
+            cr_expect_eq(ech_options_find(sections, count, option->key), option,
+                         "%s is declared twice", option->key);
+            cr_expect_not_null(option->help, "%s has no help", option->key);
+            if (option->only_if == NULL) {
+                continue;
+            }
+            char key[64];
+            snprintf(key, sizeof key, "%.*s", (int)strcspn(option->only_if, "="), option->only_if);
+            const ech_option *condition = ech_options_find(sections, count, key);
+            cr_expect(condition >= sections[s].options && condition < option,
+                      "%s hangs on %s, which is not before it", option->key, key);
+        }
+    }
+}
+
+Test(fit_options, the_least_configuration_has_all_defaults)
+{
+    const ech_fit_options options = options_of("data: {file: d.h5}\nmodel: {name: smallconv}\n"
+                                               "topology: {kind: star, workers: 4}\n");
+    cr_expect_str_eq(options.name, "echelon");
+    cr_expect_eq(options.seed, 1);
+    cr_expect_eq(options.rounds, 10);
+    cr_expect_eq(options.evaluate_every, 1);
+    cr_expect_eq(options.data.mean_count, 1);
+    cr_expect_eq(options.data.std[0], 1.0);
+    cr_expect_eq(options.split.kind, ECH_FIT_SPLIT_IID);
+    cr_expect_null(options.split.file);
+    cr_expect_eq(options.topology.workers, 4);
+    cr_expect_eq(options.topology.height, 1);
+    cr_expect_eq(options.strategy.participation, 1.0);
+    cr_expect_eq(options.strategy.sum, ECH_FIT_SUM_EXACT);
+    cr_expect_eq(options.train.epochs, 1);
+    cr_expect_eq(options.train.lr, 0.01);
+    cr_expect_eq(options.checkpoint.keep, 3);
+}
+
+Test(fit_options, everything_can_be_given)
+{
+    const ech_fit_options options =
+        options_of("name: fashion-tree\n"
+                   "seed: 7\n"
+                   "data:\n"
+                   "  file: fashion-mnist.h5\n"
+                   "  normalize: {mean: [0.5], std: [0.25]}\n"
+                   "  split: {kind: dirichlet, samples_alpha: 10, labels_alpha: 0.5}\n"
+                   "model: {name: smallconv}\n"
+                   "topology: {kind: balanced, workers: 256, height: 4}\n"
+                   "strategy: {name: fedavg, participation: 0.03125, sum: float32}\n"
+                   "process: sync\n"
+                   "rounds: 100\n"
+                   "train: {epochs: 5, batch: 64, optimizer: sgd, lr: 0.02, momentum: 0.9, "
+                   "weight_decay: 1e-5}\n"
+                   "evaluate: {every: 0}\n"
+                   "threads: 2\n"
+                   "leader: dedicated\n"
+                   "aggregators: materialised\n"
+                   "transfer: rma\n"
+                   "checkpoint: {every: 5, keep: 1}\n");
+    char file[2 * ECH_TEST_PATH_BYTES];
+    snprintf(file, sizeof file, "%s/fashion-mnist.h5", directory);
+    cr_expect_str_eq(options.name, "fashion-tree");
+    cr_expect_eq(options.seed, 7);
+    cr_expect_str_eq(options.data.file, file);
+    cr_expect_eq(options.data.mean[0], 0.5);
+    cr_expect_eq(options.data.std[0], 0.25);
+    cr_expect_eq(options.split.kind, ECH_FIT_SPLIT_DIRICHLET);
+    cr_expect_eq(options.split.samples_alpha, 10.0);
+    cr_expect_eq(options.split.labels_alpha, 0.5);
+    cr_expect_str_eq(options.model, "smallconv");
+    cr_expect_eq(options.topology.kind, ECH_FIT_TOPOLOGY_BALANCED);
+    cr_expect_eq(options.topology.workers, 256);
+    cr_expect_eq(options.topology.height, 4);
+    cr_expect_str_eq(options.strategy.name, "fedavg");
+    cr_expect_eq(options.strategy.participation, 0.03125);
+    cr_expect_eq(options.strategy.sum, ECH_FIT_SUM_FLOAT32);
+    cr_expect_eq(options.process, ECH_FIT_PROCESS_SYNC);
+    cr_expect_eq(options.rounds, 100);
+    cr_expect_eq(options.train.epochs, 5);
+    cr_expect_eq(options.train.batch, 64);
+    cr_expect_eq(options.train.optimizer, ECH_FIT_SGD);
+    cr_expect_eq(options.train.lr, 0.02);
+    cr_expect_eq(options.train.momentum, 0.9);
+    cr_expect_eq(options.train.weight_decay, 1e-5);
+    cr_expect_eq(options.evaluate_every, 0);
+    cr_expect_eq(options.threads, 2);
+    cr_expect_eq(options.leader, ECH_FIT_LEADER_DEDICATED);
+    cr_expect_eq(options.aggregators, ECH_FIT_MATERIALISED);
+    cr_expect_eq(options.transfer, ECH_FIT_TRANSFER_RMA);
+    cr_expect_eq(options.checkpoint.every, 5);
+    cr_expect_eq(options.checkpoint.keep, 1);
+}
+
+Test(fit_options, a_split_and_a_tree_may_come_from_files)
+{
+    const ech_fit_options options = options_of("data:\n  file: d.h5\n"
+                                               "  split: {kind: file, file: s.h5, dataset: owner}\n"
+                                               "model: {name: smallconv}\n"
+                                               "topology: {file: /t/tree.yaml}\n");
+    cr_expect_eq(options.split.kind, ECH_FIT_SPLIT_FILE);
+    cr_expect_not_null(strstr(options.split.file, "/s.h5"));
+    cr_expect_str_eq(options.split.dataset, "owner");
+    cr_expect_str_eq(options.topology.file, "/t/tree.yaml");
+}
+
+Test(fit_options, no_data_is_needed_where_nothing_is_trained)
+{
+    const ech_fit_options options = options_of("model: {name: resnet18}\ntrain: {epochs: 0}\n"
+                                               "topology: {kind: star, workers: 4}\n");
+    cr_expect_null(options.data.file);
+}
+
+typedef struct {
+    const char *text;
+    const char *message; /* what follows the file's name */
+} refusal;
+
+Test(fit_options, keys_that_do_not_go_together_are_refused)
+{
+    static const refusal cases[] = {
+        {"model: {name: m}\ntopology: {kind: star, workers: 4}\n",
+         ": data.file: missing: expected a data set where train.epochs is above 0"},
+        {"data: {file: d.h5}\nmodel: {name: m}\n",
+         ": topology.kind: missing: expected topology {kind: star, workers: N}, {kind: balanced, "
+         "workers: N, height: H} or {file: TREE.yaml}"},
+        {"data: {file: d.h5}\nmodel: {name: m}\ntopology:\n  file: t.yaml\n  kind: star\n"
+         "  workers: 4\n",
+         ":5: topology.kind: expected either topology.file or topology.kind, got both"},
+        {"data: {file: d.h5}\nmodel: {name: m}\ntopology: {file: t.yaml, workers: 4}\n",
+         ":3: topology.workers is read only where topology.kind is given"},
+        {"data: {file: d.h5}\nmodel: {name: m}\ntopology: {kind: star, workers: 4, height: 2}\n",
+         ":3: topology.height is not read where topology.kind is 'star'"},
+        {"data: {file: d.h5}\nmodel: {name: m}\ntopology: {kind: star}\n",
+         ": key 'topology.workers' is missing: expected a whole number from 1 to 134217728 "
+         "(leaves of the tree)"},
+        {"data:\n  file: d.h5\n  normalize: {mean: [0.1, 0.2, 0.3], std: [1, 1]}\n"
+         "model: {name: m}\ntopology: {kind: star, workers: 4}\n",
+         ":3: data.normalize.std: expected 3 numbers, as in data.normalize.mean, got 2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[2 * ECH_TEST_PATH_BYTES];
+        cr_expect_eq(load(cases[i].text), ECH_ERR_CONFIG, "case %zu was read", i);
+        cr_expect_null(config);
+        snprintf(expected, sizeof expected, "%s%s", path, cases[i].message);
+        cr_expect_str_eq(ech_status_message(), expected);
+    }
+}
