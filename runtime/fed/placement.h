@@ -18,8 +18,8 @@ typedef struct ech_placement ech_placement;
 
 /**
  * Cut the leaves into one run a host. Each cut goes to the boundary of the largest subtree that is
- * not further from its even place than an eighth of a host's mean share, so that few aggregators
- * have leaves on two hosts.
+ * not further from its even place than an eighth of the smaller neighbour's share, so that few
+ * aggregators have leaves on two hosts.
  *
  * @param topology    borrowed until the placement is destroyed.
  * @param host_ranks  ranks of each host, at least 1; copied.

@@ -33,8 +33,8 @@ typedef struct {
 /**
  * Every sample dealt at random, workers' sizes equal to within one.
  *
- * Each rule: ECH_OK; ECH_ERR_ARGUMENT (a parameter out of range, more workers than samples);
- * ECH_ERR_MEMORY. The caller owns the split.
+ * Each rule: ECH_OK; ECH_ERR_CONFIG (more workers than samples); ECH_ERR_ARGUMENT (a parameter or
+ * label out of range); ECH_ERR_MEMORY. The caller owns the split.
  */
 ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint64_t seed,
                          ech_split **out);

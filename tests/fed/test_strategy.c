@@ -1,0 +1,89 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/fed/strategy.h"
+#include "tests/fed/exact_support.h"
+#include "tests/support.h"
+
+TestSuite(strategy, .fini = ech_test_expect_no_leak);
+
+static ech_strategy *create(const char *name, double participation)
+{
+    ech_layout *layout = ech_test_layout_of(10);
+    ech_strategy_options options = ech_strategy_defaults();
+    options.participation = participation;
+    ech_strategy *strategy = NULL;
+    cr_assert_eq(ech_strategy_create(name, &options, layout, &strategy), ECH_OK);
+    ech_layout_destroy(&layout);
+    return strategy;
+}
+
+Test(strategy, every_rule_is_found_by_its_name_and_can_be_made)
+{
+    for (uint32_t i = 0; ech_strategy_rule_at(i) != NULL; i++) {
+        const ech_strategy_rule *rule = ech_strategy_rule_at(i);
+        cr_expect_eq(ech_strategy_rule_find(rule->name), rule);
+        cr_expect(rule->form == ECH_AGGREGATE_STATE || rule->update != NULL);
+        ech_strategy *strategy = create(rule->name, 1.0);
+        cr_expect_eq(strategy->rule, rule);
+        ech_strategy_destroy(&strategy);
+    }
+}
+
+Test(strategy, selection_is_a_share_of_the_population)
+{
+    ech_population *population = NULL;
+    ech_selection selection = {0};
+    cr_assert_eq(ech_population_create(NULL, 64, &population), ECH_OK);
+    ech_strategy *strategy = create("fedavg", 0.25);
+    cr_assert_eq(strategy->rule->select(strategy, population, 1, 1, &selection), ECH_OK);
+    cr_expect_eq(selection.count, 16);
+    ech_strategy_destroy(&strategy);
+    ech_selection_clear(&selection);
+    ech_population_destroy(&population);
+}
+
+Test(strategy, fedavg_weighs_by_samples_and_fedsgd_equally)
+{
+    ech_strategy *fedavg = create("fedavg", 1.0);
+    ech_strategy *fedsgd = create("fedsgd", 1.0);
+    cr_expect_eq(fedavg->rule->weight(fedavg, 600), 600);
+    cr_expect_eq(fedsgd->rule->weight(fedsgd, 600), 1);
+    ech_strategy_destroy(&fedavg);
+    ech_strategy_destroy(&fedsgd);
+}
+
+Test(strategy, an_unknown_name_lists_the_known)
+{
+    ech_layout *layout = ech_test_layout_of(1);
+    const ech_strategy_options options = ech_strategy_defaults();
+    ech_strategy *strategy = NULL;
+    cr_expect_eq(ech_strategy_create("fedavgg", &options, layout, &strategy), ECH_ERR_NOT_FOUND);
+    cr_expect_not_null(strstr(ech_status_message(), "'fedavgg': expected one of fedavg, fedsgd"));
+    cr_expect_null(strategy);
+    ech_layout_destroy(&layout);
+}
+
+Test(strategy, options_out_of_range_are_refused)
+{
+    ech_layout *layout = ech_test_layout_of(1);
+    ech_strategy_options options = ech_strategy_defaults();
+    ech_strategy *strategy = NULL;
+    options.participation = 0.0;
+    cr_expect_eq(ech_strategy_create("fedavg", &options, layout, &strategy), ECH_ERR_ARGUMENT);
+    options.participation = 1.5;
+    cr_expect_eq(ech_strategy_create("fedavg", &options, layout, &strategy), ECH_ERR_ARGUMENT);
+    cr_expect_null(strategy);
+    ech_layout_destroy(&layout);
+}
+
+Test(strategy, a_difference_is_taken_in_place)
+{
+    float update[] = {1.5F, -2.0F, 3.0F};
+    const float global[] = {1.0F, 1.0F, 3.0F};
+    ech_strategy_difference((ech_state){.values = update}, (ech_state_view){.values = global}, 3);
+    cr_expect_eq(update[0], 0.5F);
+    cr_expect_eq(update[1], -3.0F);
+    cr_expect_eq(update[2], 0.0F);
+}
