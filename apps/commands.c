@@ -5,6 +5,7 @@
 const ech_command *ech_commands(void)
 {
     static const ech_command commands[] = {
+        {"topo", "show a federation's tree and the bytes of a round", ech_cmd_topo},
         {"verify", "check the kernels against golden files", ech_cmd_verify},
         {NULL, NULL, NULL},
     };

@@ -1,0 +1,108 @@
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "apps/command.h"
+#include "apps/topo.h"
+#include "runtime/base/text.h"
+
+enum { KEY_WORKERS = 256, KEY_HEIGHT, KEY_MODEL, KEY_JSON };
+
+typedef struct {
+    const char *file;
+    int64_t workers;
+    int64_t height;
+    const char *model;
+    bool json;
+} arguments;
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    arguments *given = state->input;
+    int64_t *number = key == KEY_WORKERS ? &given->workers : &given->height;
+    switch (key) {
+    case KEY_WORKERS:
+    case KEY_HEIGHT:
+        if (!ech_text_read_integer(text, number) || *number < 1 ||
+            *number > ECH_TOPOLOGY_NODES_MAX) {
+            argp_error(state, "%s: expected a number from 1 to %d", text, ECH_TOPOLOGY_NODES_MAX);
+        }
+        return 0;
+    case KEY_MODEL:
+        given->model = text;
+        return 0;
+    case KEY_JSON:
+        given->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (given->file != NULL) {
+            argp_error(state, "%s: one tree at a time", text);
+        }
+        given->file = text;
+        return 0;
+    case ARGP_KEY_END:
+        if ((given->file != NULL) == (given->workers > 0)) {
+            argp_error(state, "expected either a file or --workers");
+        }
+        if (given->height > 0 && given->file != NULL) {
+            argp_error(state, "--height belongs to --workers");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"workers", KEY_WORKERS, "N", 0, "a generated tree of N workers, instead of a file", 0},
+    {"height", KEY_HEIGHT, "H", 0, "its edges from the leader to a worker (1: a star)", 0},
+    {"model", KEY_MODEL, "NAME", 0, "tell what a round of this model sends over the edges", 0},
+    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {0},
+};
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = parse,
+    .args_doc = "[TREE.yaml]",
+    .doc = "Show a topology: nodes by tier and, for a model, the bytes of one round in the tree "
+           "and to a flat server reached through it.",
+};
+
+static ech_status grow(const arguments *given, ech_topology **out)
+{
+    if (given->file != NULL) {
+        return ech_topology_load(given->file, out);
+    }
+    return ech_topology_balanced((uint32_t)given->workers,
+                                 given->height > 0 ? (uint32_t)given->height : 1, out);
+}
+
+static int show(int argc, char **argv)
+{
+    arguments given = {0};
+    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    ech_topology *topology = NULL;
+    ech_topo_facts facts = {0};
+    ech_status status = grow(&given, &topology);
+    if (status == ECH_OK) {
+        status = ech_topo_count(topology, given.model, &facts);
+    }
+    if (status == ECH_OK && given.json) {
+        status = ech_topo_write_json(&facts);
+    } else if (status == ECH_OK) {
+        ech_topo_print(&facts);
+    }
+    ech_topo_facts_clear(&facts);
+    ech_topology_destroy(&topology);
+    return ech_command_exit_input(status);
+}
+
+int ech_cmd_topo(int argc, char **argv)
+{
+    static const ech_command commands[] = {
+        {"show", "count a tree's nodes by tier, and the bytes of a round", show},
+        {NULL, NULL, NULL},
+    };
+    return ech_command_dispatch(commands, argc, argv);
+}

@@ -1,0 +1,42 @@
+/**
+ * @file topo.h
+ * What `echelon topo` tells about a tree. Not collective.
+ */
+#ifndef ECH_APPS_TOPO_H
+#define ECH_APPS_TOPO_H
+
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+#include "runtime/fed/bytes.h"
+#include "runtime/fed/topology.h"
+
+/** Nodes of one tier, and what all workers' part in a round sends over the edges above it. */
+typedef struct {
+    uint32_t aggregators;
+    uint32_t workers;
+    uint32_t children_least; /* of the nodes that have any; 0 if none has */
+    uint32_t children_most;
+    ech_tier_traffic traffic;
+} ech_topo_tier;
+
+typedef struct {
+    const ech_topology *topology;
+    ech_topo_tier *tiers;
+    uint32_t tier_count;
+    ech_tier_traffic traffic; /* of all tiers */
+    const char *model;        /* NULL: bytes are not asked for */
+    uint64_t model_bytes;     /* of its state_dict */
+} ech_topo_facts;
+
+/** Count a tree's tiers. `model` may be NULL. Free with ech_topo_facts_clear. */
+ech_status ech_topo_count(const ech_topology *topology, const char *model, ech_topo_facts *out);
+void ech_topo_facts_clear(ech_topo_facts *facts);
+
+/** For people, on standard output. */
+void ech_topo_print(const ech_topo_facts *facts);
+
+/** One JSON object on standard output. */
+ech_status ech_topo_write_json(const ech_topo_facts *facts);
+
+#endif
