@@ -10,11 +10,11 @@
  *     if (condition) ech_event_cancel(e);         ech_event_notify(e, count);
  *     else ech_event_wait(e, ticket, timeout);
  *
- * `prepare` announces the waiter, then reads the sequence; `notify` fences, then looks for
- * announced waiters. In the single order of these sequentially consistent steps either the notifier
- * sees the waiter and moves the sequence on, so that the wait returns at once, or the waiter's
- * `prepare` came after the notifier's look, and so the waiter sees the condition. Without waiters a
- * notify is a fence and a load: no system call.
+ * `prepare` announces the waiter and `notify` looks for announced waiters by an atomic
+ * read-modify-write of the same word, and such operations on one word happen in one order. Either
+ * the notifier came second: it sees the waiter and moves the sequence on, so that the wait returns
+ * at once. Or the waiter came second: it synchronises with the notifier and so sees the condition.
+ * Without waiters a notify is one atomic operation: no system call.
  *
  * Not collective; thread-safe; works between processes that map the same memory. Waits may return
  * early (spuriously): always test the condition again.

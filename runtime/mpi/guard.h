@@ -33,6 +33,7 @@ typedef struct {
     char phase[ECH_BLACK_BOX_NAME_BYTES];  /* of the program: "start", "train round 3" */
     char host[ECH_BLACK_BOX_NAME_BYTES];   /* set by ech_mpi_start */
     int32_t rank;                          /* set by ech_mpi_start; -1 before */
+    _Atomic uint32_t finished;             /* set by ech_mpi_finish: exits as it likes now */
     _Atomic uint32_t reported;             /* the rank has told its failure itself */
     _Atomic uint64_t bound_ns;             /* ech_clock_ns at which the guard ends it; 0: none */
     char bound_call[ECH_BLACK_BOX_NAME_BYTES]; /* the call that the bound is for */

@@ -43,7 +43,7 @@ void ech_streams_destroy(ech_streams **streams);
 
 /** Begin to send to a host; waits until the receiver has begun too (at the first write).
  *  @return ECH_OK; ECH_ERR_ARGUMENT (own host, no such host, not a leader, one open already). */
-ech_status ech_stream_begin_send(ech_streams *streams, int to_host, uint64_t tag, ech_stream **out);
+ech_status ech_stream_begin_send(ech_streams *streams, int to_host, uint32_t tag, ech_stream **out);
 
 /** Send bytes. `source` may be reused at once. May be called any number of times, with any sizes;
  *  each call's bytes travel as chunks of up to ECH_STREAM_CHUNK_BYTES, cut from its start.
@@ -52,7 +52,7 @@ ech_status ech_stream_write(ech_stream *stream, const void *source, uint64_t byt
 
 /** Begin to receive from a host; does not wait. @return ECH_OK; ECH_ERR_LIMIT (no free lane);
  *  ECH_ERR_ARGUMENT as above; ECH_ERR_MPI. */
-ech_status ech_stream_begin_receive(ech_streams *streams, int from_host, uint64_t tag,
+ech_status ech_stream_begin_receive(ech_streams *streams, int from_host, uint32_t tag,
                                     ech_stream **out);
 
 /** Is there something to read (or the end)? Does not wait. */

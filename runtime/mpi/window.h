@@ -22,7 +22,6 @@
 #ifndef ECH_MPI_WINDOW_H
 #define ECH_MPI_WINDOW_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,12 +78,18 @@ ech_status ech_window_get(ech_window *window, int host, uint64_t offset, void *d
  * it returns, so that the reader of the word sees the bytes). */
 ech_status ech_window_put_word(ech_window *window, int host, uint64_t offset, uint64_t word);
 
+/**
+ * Send one aligned 64-bit word on its way and return at once, even if the other leader rank is busy
+ * outside MPI: the word arrives when that rank enters MPI next. For acknowledgements and requests.
+ * Nothing orders two posts to one word; `ech_window_put` and `ech_window_put_word` to that host
+ * complete all posts before them.
+ */
+ech_status ech_window_post_word(ech_window *window, int host, uint64_t offset, uint64_t word);
+
 /** Read a word of my segment that other hosts put. */
 static inline uint64_t ech_window_load(const uint64_t *word)
 {
-    const uint64_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
-    atomic_thread_fence(memory_order_acquire);
-    return value;
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
 /** Bytes that this rank put to and got from other hosts so far (wire bytes, words included). */

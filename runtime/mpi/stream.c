@@ -1,0 +1,480 @@
+#define _GNU_SOURCE
+#include "runtime/mpi/stream.h"
+
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
+#include "runtime/mpi/window.h"
+
+enum {
+    LINE_BYTES = 64,
+    LANES_MAX = 256,
+    DATA_ALIGNMENT = 4096,
+    POLL_NS = 1000000, /* after the last sign of life a side polls this long, then naps */
+    FIRST_NAP_NS = 50000,
+    LONGEST_NAP_NS = 2000000
+};
+
+/*
+ * The window of a host holds, in this order,
+ *   - a post box for each other host, which that host alone puts words into: the lane that it lends
+ *     (as a receiver), and how many chunks it has freed (a ring of words, for posts are not
+ *     ordered);
+ *   - for each lane a line of slot words, put by the sender that the lane is lent to;
+ *   - for each lane the slots.
+ * Chunks between two hosts are numbered from 1, on and on; number n uses slot n % ECH_STREAM_SLOTS.
+ */
+typedef struct {
+    _Alignas(LINE_BYTES) uint64_t grant; /* generation << 40 | lane << 32 | tag; 0: none yet */
+    uint64_t freed[ECH_STREAM_SLOTS];
+} post_box;
+
+/* number << 32 | END or the chunk's length; never 0 */
+typedef struct {
+    _Alignas(LINE_BYTES) uint64_t slots[ECH_STREAM_SLOTS];
+} lane_words;
+
+_Static_assert(sizeof(post_box) == LINE_BYTES, "a post box is one cache line");
+_Static_assert(sizeof(lane_words) == LINE_BYTES, "a lane's words are one cache line");
+
+static const uint64_t end_mark = UINT64_C(1) << 31;
+static const uint64_t generation_mask = (UINT64_C(1) << 24) - 1;
+
+/* What this host remembers of another one. */
+typedef struct {
+    uint64_t sent;         /* chunks to it */
+    uint64_t received;     /* chunks from it */
+    uint64_t grants_seen;  /* streams to it */
+    uint64_t grants_given; /* streams from it */
+    bool sending;
+    bool receiving;
+} peer;
+
+struct ech_streams {
+    ech_machine *machine;
+    ech_stream_options options;
+    ech_window *window;
+    peer *peers;      /* by host */
+    bool *lane_taken; /* by lane */
+    uint64_t received_bytes;
+};
+
+struct ech_stream {
+    ech_streams *streams;
+    peer *peer;
+    int host;
+    uint32_t tag;
+    uint32_t lane;
+    bool is_sender;
+    bool granted;      /* sender: the receiver's lane is known */
+    bool ended;        /* receiver: the end was seen */
+    uint64_t freed;    /* sender: chunks known to be freed */
+    const char *chunk; /* receiver: the chunk in hand; NULL: none */
+    uint64_t chunk_bytes;
+    uint64_t chunk_at; /* of it handed out */
+};
+
+static uint64_t host_count_of(const ech_streams *streams)
+{
+    return (uint64_t)ech_machine_host_count(streams->machine);
+}
+
+static uint64_t post_box_offset(uint64_t host)
+{
+    return host * sizeof(post_box);
+}
+
+static uint64_t lane_words_offset(const ech_streams *streams, uint64_t lane)
+{
+    return host_count_of(streams) * sizeof(post_box) + lane * sizeof(lane_words);
+}
+
+static uint64_t chunk_offset(const ech_streams *streams, uint64_t lane, uint64_t number)
+{
+    const uint64_t words = lane_words_offset(streams, streams->options.lanes);
+    const uint64_t data = (words + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
+    return data + (lane * ECH_STREAM_SLOTS + number % ECH_STREAM_SLOTS) * ECH_STREAM_CHUNK_BYTES;
+}
+
+static char *at_offset(const ech_streams *streams, uint64_t offset)
+{
+    return (char *)ech_window_base(streams->window) + offset;
+}
+
+static const post_box *box_of(const ech_streams *streams, int host)
+{
+    return (const post_box *)(const void *)at_offset(streams, post_box_offset((uint64_t)host));
+}
+
+ech_status ech_streams_create(ech_machine *machine, const ech_stream_options *options,
+                              ech_streams **out)
+{
+    ech_comm *all = ech_machine_comm(machine);
+    ech_streams *streams = ech_calloc(1, sizeof *streams);
+    ech_status status = streams != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    *out = NULL;
+    if (streams != NULL) {
+        streams->machine = machine;
+        streams->options = *options;
+        if (options->timeout_ns == 0) {
+            streams->options.timeout_ns = ECH_COMM_TIMEOUT_NS;
+        }
+        streams->peers = ech_calloc(host_count_of(streams), sizeof *streams->peers);
+        streams->lane_taken = ech_calloc(options->lanes, sizeof *streams->lane_taken);
+        if (streams->peers == NULL || streams->lane_taken == NULL) {
+            status = ECH_ERR_MEMORY;
+        } else if (options->lanes == 0 || options->lanes > LANES_MAX) {
+            status = ech_fail(ECH_ERR_ARGUMENT, "%u lanes; 1 to %d are possible", options->lanes,
+                              LANES_MAX);
+        }
+    }
+    status = ech_comm_agree(all, status);
+    if (status == ECH_OK) {
+        const uint64_t bytes =
+            host_count_of(streams) > 1 ? chunk_offset(streams, options->lanes, 0) : 0;
+        status = ech_window_create(machine, "streams", bytes, true, &streams->window);
+    }
+    if (status != ECH_OK) {
+        ech_streams_destroy(&streams);
+    }
+    *out = streams;
+    return status;
+}
+
+void ech_streams_destroy(ech_streams **streams)
+{
+    if (streams == NULL || *streams == NULL) {
+        return;
+    }
+    ech_window_destroy(&(*streams)->window);
+    ech_free((*streams)->peers);
+    ech_free((*streams)->lane_taken);
+    ech_free(*streams);
+    *streams = NULL;
+}
+
+static ech_status fail_stream(const ech_stream *stream, ech_status status, const char *what)
+{
+    return ech_fail(status, "stream %u %s host %d (%s): %s", stream->tag,
+                    stream->is_sender ? "to" : "from", stream->host,
+                    ech_machine_host_name(stream->streams->machine, stream->host), what);
+}
+
+/* Time in `idle` does not count: while a rank works for its host the peer cannot move it. */
+static ech_status wait_for(ech_stream *stream, bool (*is_ready)(ech_stream *))
+{
+    const ech_streams *streams = stream->streams;
+    uint64_t now_ns = ech_clock_ns();
+    uint64_t waited_ns = 0;
+    uint64_t quiet_ns = 0;
+    uint64_t nap_ns = FIRST_NAP_NS;
+    while (!is_ready(stream)) {
+        ech_machine_progress(streams->machine);
+        const uint64_t idle_begin_ns = ech_clock_ns();
+        waited_ns += idle_begin_ns - now_ns;
+        quiet_ns += idle_begin_ns - now_ns;
+        if (waited_ns > streams->options.timeout_ns) {
+            return fail_stream(stream, ECH_ERR_TIMEOUT, "no answer within the time limit");
+        }
+        const bool worked =
+            streams->options.idle != NULL && streams->options.idle(streams->options.idle_user);
+        now_ns = ech_clock_ns();
+        if (worked) {
+            quiet_ns = 0;
+            nap_ns = FIRST_NAP_NS;
+        } else if (quiet_ns > POLL_NS) {
+            ech_clock_sleep_ns(nap_ns);
+            nap_ns = 2 * nap_ns < LONGEST_NAP_NS ? 2 * nap_ns : LONGEST_NAP_NS;
+        }
+    }
+    return ECH_OK;
+}
+
+static ech_status open_stream(ech_streams *streams, int host, uint32_t tag, bool is_sender,
+                              ech_stream **out)
+{
+    *out = NULL;
+    if (!ech_machine_is_leader(streams->machine)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "stream %u: only leader ranks have streams", tag);
+    }
+    if (host < 0 || host >= ech_machine_host_count(streams->machine) ||
+        host == ech_machine_host(streams->machine)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "stream %u: host %d is not another host", tag, host);
+    }
+    peer *other = &streams->peers[host];
+    bool *busy = is_sender ? &other->sending : &other->receiving;
+    if (*busy) {
+        return ech_fail(ECH_ERR_ARGUMENT, "stream %u: host %d has an open one already", tag, host);
+    }
+    ech_stream *stream = ech_calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    stream->streams = streams;
+    stream->peer = other;
+    stream->host = host;
+    stream->tag = tag;
+    stream->is_sender = is_sender;
+    *busy = true;
+    *out = stream;
+    return ECH_OK;
+}
+
+/* Sending. */
+
+ech_status ech_stream_begin_send(ech_streams *streams, int to_host, uint32_t tag, ech_stream **out)
+{
+    return open_stream(streams, to_host, tag, true, out);
+}
+
+static bool has_grant(ech_stream *stream)
+{
+    const uint64_t word = ech_window_load(&box_of(stream->streams, stream->host)->grant);
+    return word >> 40 == ((stream->peer->grants_seen + 1) & generation_mask);
+}
+
+static ech_status take_grant(ech_stream *stream)
+{
+    const ech_status status = wait_for(stream, has_grant);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const uint64_t word = ech_window_load(&box_of(stream->streams, stream->host)->grant);
+    if ((uint32_t)word != stream->tag) {
+        return ech_fail(ECH_ERR_FORMAT, "stream %u to host %d: the receiver expects stream %u",
+                        stream->tag, stream->host, (uint32_t)word);
+    }
+    stream->lane = (uint32_t)(word >> 32) & 0xffU;
+    stream->peer->grants_seen++;
+    stream->freed = stream->peer->sent; /* a lane is lent with all its slots free */
+    stream->granted = true;
+    return ECH_OK;
+}
+
+static bool has_free_slot(ech_stream *stream)
+{
+    const post_box *box = box_of(stream->streams, stream->host);
+    for (int i = 0; i < ECH_STREAM_SLOTS; i++) {
+        const uint64_t freed = ech_window_load(&box->freed[i]);
+        stream->freed = freed > stream->freed ? freed : stream->freed;
+    }
+    return stream->peer->sent - stream->freed < ECH_STREAM_SLOTS;
+}
+
+static ech_status send_chunk(ech_stream *stream, const void *data, uint64_t bytes, uint64_t mark)
+{
+    ech_streams *streams = stream->streams;
+    ech_status status = stream->granted ? ECH_OK : take_grant(stream);
+    if (status == ECH_OK) {
+        status = wait_for(stream, has_free_slot);
+    }
+    if (status != ECH_OK) {
+        return status;
+    }
+    const uint64_t number = stream->peer->sent + 1;
+    const uint64_t word = number << 32 | mark;
+    if (bytes > 0) {
+        const uint64_t at = chunk_offset(streams, stream->lane, number);
+        status = ech_window_put(streams->window, stream->host, at, data, bytes);
+    }
+    if (status == ECH_OK) {
+        const uint64_t at =
+            lane_words_offset(streams, stream->lane) + number % ECH_STREAM_SLOTS * sizeof(uint64_t);
+        status = ech_window_put_word(streams->window, stream->host, at, word);
+    }
+    stream->peer->sent = number;
+    return status;
+}
+
+ech_status ech_stream_write(ech_stream *stream, const void *source, uint64_t bytes)
+{
+    for (uint64_t at = 0; at < bytes;) {
+        const uint64_t left = bytes - at;
+        const uint64_t piece = left < ECH_STREAM_CHUNK_BYTES ? left : ECH_STREAM_CHUNK_BYTES;
+        const ech_status status = send_chunk(stream, (const char *)source + at, piece, piece);
+        if (status != ECH_OK) {
+            return status;
+        }
+        at += piece;
+    }
+    return ECH_OK;
+}
+
+/* Receiving. */
+
+static ech_status take_lane(ech_streams *streams, uint32_t *lane)
+{
+    for (*lane = 0; *lane < streams->options.lanes; (*lane)++) {
+        if (!streams->lane_taken[*lane]) {
+            streams->lane_taken[*lane] = true;
+            return ECH_OK;
+        }
+    }
+    return ech_fail(ECH_ERR_LIMIT, "all %u lanes for streams are taken", streams->options.lanes);
+}
+
+ech_status ech_stream_begin_receive(ech_streams *streams, int from_host, uint32_t tag,
+                                    ech_stream **out)
+{
+    ech_stream *stream = NULL;
+    ech_status status = open_stream(streams, from_host, tag, false, &stream);
+    *out = NULL;
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = take_lane(streams, &stream->lane);
+    if (status != ECH_OK) {
+        stream->peer->receiving = false;
+        ech_free(stream);
+        return status;
+    }
+    /* No put is under way here: the lane's last sender ended, or there was none. */
+    memset(at_offset(streams, lane_words_offset(streams, stream->lane)), 0, sizeof(lane_words));
+    stream->peer->grants_given++;
+    const uint64_t grant =
+        (stream->peer->grants_given & generation_mask) << 40 | (uint64_t)stream->lane << 32 | tag;
+    const uint64_t my_box = post_box_offset((uint64_t)ech_machine_host(streams->machine));
+    *out = stream;
+    return ech_window_post_word(streams->window, from_host, my_box + offsetof(post_box, grant),
+                                grant);
+}
+
+static uint64_t next_word(const ech_stream *stream)
+{
+    const uint64_t number = stream->peer->received + 1;
+    const lane_words *words = (const lane_words *)(const void *)at_offset(
+        stream->streams, lane_words_offset(stream->streams, stream->lane));
+    const uint64_t word = ech_window_load(&words->slots[number % ECH_STREAM_SLOTS]);
+    return word >> 32 == (uint32_t)number ? (uint32_t)word : 0;
+}
+
+static bool has_next(ech_stream *stream)
+{
+    return stream->ended || next_word(stream) != 0;
+}
+
+bool ech_stream_readable(ech_stream *stream)
+{
+    if (stream->chunk_at < stream->chunk_bytes) {
+        return true;
+    }
+    ech_machine_progress(stream->streams->machine);
+    return has_next(stream);
+}
+
+/* Each ring word is put to completion once a turn, so that no late post overtakes its successor. */
+static ech_status free_chunk(ech_stream *stream)
+{
+    ech_streams *streams = stream->streams;
+    const uint64_t freed = stream->peer->received;
+    const uint64_t my_box = post_box_offset((uint64_t)ech_machine_host(streams->machine));
+    const uint64_t at =
+        my_box + offsetof(post_box, freed) + freed % ECH_STREAM_SLOTS * sizeof(uint64_t);
+    stream->chunk = NULL;
+    stream->chunk_bytes = 0;
+    stream->chunk_at = 0;
+    return freed % ECH_STREAM_SLOTS == 0
+               ? ech_window_put_word(streams->window, stream->host, at, freed)
+               : ech_window_post_word(streams->window, stream->host, at, freed);
+}
+
+/* Make sure that unread bytes are in hand, or that the end was seen. */
+static ech_status fetch(ech_stream *stream)
+{
+    if (stream->chunk_at < stream->chunk_bytes || stream->ended) {
+        return ECH_OK;
+    }
+    ech_status status = stream->chunk != NULL ? free_chunk(stream) : ECH_OK;
+    if (status == ECH_OK) {
+        status = wait_for(stream, has_next);
+    }
+    if (status != ECH_OK) {
+        return status;
+    }
+    const uint64_t mark = next_word(stream);
+    stream->peer->received++;
+    stream->streams->received_bytes += sizeof(uint64_t);
+    if (mark == end_mark) {
+        stream->ended = true;
+        return ECH_OK;
+    }
+    stream->chunk = at_offset(stream->streams,
+                              chunk_offset(stream->streams, stream->lane, stream->peer->received));
+    stream->chunk_bytes = mark;
+    stream->streams->received_bytes += mark;
+    return ECH_OK;
+}
+
+ech_status ech_stream_next(ech_stream *stream, const void **data, uint64_t *bytes)
+{
+    *data = NULL;
+    *bytes = 0;
+    const ech_status status = fetch(stream);
+    if (status != ECH_OK || stream->ended) {
+        return status;
+    }
+    *data = stream->chunk + stream->chunk_at;
+    *bytes = stream->chunk_bytes - stream->chunk_at;
+    stream->chunk_at = stream->chunk_bytes;
+    return ECH_OK;
+}
+
+ech_status ech_stream_read(ech_stream *stream, void *destination, uint64_t bytes)
+{
+    for (uint64_t at = 0; at < bytes;) {
+        const ech_status status = fetch(stream);
+        if (status != ECH_OK) {
+            return status;
+        }
+        if (stream->ended) {
+            return fail_stream(stream, ECH_ERR_FORMAT, "it ended before all was read");
+        }
+        const uint64_t in_hand = stream->chunk_bytes - stream->chunk_at;
+        const uint64_t taken = bytes - at < in_hand ? bytes - at : in_hand;
+        memcpy((char *)destination + at, stream->chunk + stream->chunk_at, taken);
+        stream->chunk_at += taken;
+        at += taken;
+    }
+    return ECH_OK;
+}
+
+static ech_status end_receive(ech_stream *stream)
+{
+    ech_status status = fetch(stream);
+    if (status == ECH_OK && !stream->ended) {
+        status = fail_stream(stream, ECH_ERR_FORMAT, "not all of it was read");
+    }
+    if (status == ECH_OK) {
+        stream->streams->lane_taken[stream->lane] = false;
+        stream->peer->receiving = false;
+    }
+    return status;
+}
+
+ech_status ech_stream_end(ech_stream **stream)
+{
+    if (*stream == NULL) {
+        return ECH_OK;
+    }
+    ech_status status = ECH_OK;
+    if ((*stream)->is_sender) {
+        status = send_chunk(*stream, NULL, 0, end_mark);
+        (*stream)->peer->sending = false;
+    } else {
+        status = end_receive(*stream);
+    }
+    ech_free(*stream);
+    *stream = NULL;
+    return status;
+}
+
+uint64_t ech_streams_sent_bytes(const ech_streams *streams)
+{
+    return ech_window_traffic_of(streams->window).put_bytes;
+}
+
+uint64_t ech_streams_received_bytes(const ech_streams *streams)
+{
+    return streams->received_bytes;
+}

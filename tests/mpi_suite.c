@@ -1,0 +1,95 @@
+/* The Criterion suite of a layer's MPI cases: each is started by mpiexec, with its time limit. */
+#define _GNU_SOURCE
+#include <criterion/alloc.h>
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/child.h"
+
+enum { CASES_MAX = 128, TEXT_BYTES = 128, LINE_BYTES = 512, OUTPUT_BYTES = 1 << 18 };
+
+static const uint64_t ns_per_second = 1000000000;
+
+typedef struct {
+    char name[TEXT_BYTES];
+    int ranks;
+    int cliques;
+    int seconds;
+    char environment[TEXT_BYTES]; /* "-": none */
+    char fails_with[TEXT_BYTES];  /* "-": it has to succeed */
+} listed_case;
+
+static size_t read_list(listed_case *cases)
+{
+    size_t count = 0;
+    char line[LINE_BYTES];
+    FILE *list = popen(ECH_MPI_CASE_PROGRAM " --list " ECH_MPI_CASE_LAYER, "r");
+    cr_assert_not_null(list, "the list of cases cannot be read");
+    while (count < CASES_MAX && fgets(line, sizeof line, list) != NULL) {
+        listed_case *one = &cases[count];
+        const int fields =
+            sscanf(line, "%127[^\t]\t%d\t%d\t%d\t%127[^\t]\t%127[^\n]", one->name, &one->ranks,
+                   &one->cliques, &one->seconds, one->environment, one->fails_with);
+        cr_assert_eq(fields, 6, "not a line of the list: %s", line);
+        count++;
+    }
+    cr_assert_eq(pclose(list), 0, "the list of cases cannot be read");
+    return count;
+}
+
+static void print_output(const ech_child_result *result)
+{
+    fprintf(stderr, "%s%s", result->output != NULL ? result->output : "",
+            result->errors != NULL ? result->errors : "");
+}
+
+static void judge(const listed_case *one, const ech_child_result *result)
+{
+    const bool has_to_fail = strcmp(one->fails_with, "-") != 0;
+    const bool succeeded = result->exit_code == 0;
+    if (result->timed_out || succeeded == has_to_fail) {
+        print_output(result);
+    }
+    cr_assert_not(result->timed_out, "%s: not done after %d s", one->name, one->seconds);
+    cr_assert_neq(succeeded, has_to_fail, "%s: exit code %d, signal %d", one->name,
+                  result->exit_code, result->signal);
+    if (has_to_fail && strstr(result->errors, one->fails_with) == NULL) {
+        print_output(result);
+        cr_assert_fail("%s: it did not print '%s'", one->name, one->fails_with);
+    }
+}
+
+static void free_list(struct criterion_test_params *params)
+{
+    cr_free(params->params);
+}
+
+ParameterizedTestParameters(mpi_cases, runs)
+{
+    listed_case *cases = cr_calloc(CASES_MAX, sizeof *cases); /* the tests are other processes */
+    const size_t count = read_list(cases);
+    return cr_make_param_array(listed_case, cases, count, free_list);
+}
+
+ParameterizedTest(listed_case *one, mpi_cases, runs)
+{
+    char ranks[TEXT_BYTES];
+    char cliques[TEXT_BYTES];
+    snprintf(ranks, sizeof ranks, "%d", one->ranks);
+    snprintf(cliques, sizeof cliques, "MPIR_CVAR_NUM_CLIQUES=%d", one->cliques);
+    const bool has_environment = strcmp(one->environment, "-") != 0;
+    const char *const arguments[] = {"mpiexec",          "-n",      ranks, ECH_MPI_CASE_PROGRAM,
+                                     ECH_MPI_CASE_LAYER, one->name, NULL};
+    const char *const environment[] = {cliques, has_environment ? one->environment : NULL, NULL};
+    const ech_child_options options = {.arguments = arguments,
+                                       .environment = environment,
+                                       .timeout_ns = (uint64_t)one->seconds * ns_per_second,
+                                       .output_bytes_max = OUTPUT_BYTES};
+    ech_child_result result = {0};
+    cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
+    judge(one, &result);
+    ech_child_result_free(&result);
+}
