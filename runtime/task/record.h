@@ -33,12 +33,12 @@ typedef struct {
     int8_t priority;
     uint8_t depth; /* 1: submitted by the program, 2: by such a task, ... */
     uint8_t reserved;
-} ech_record;
+} ech_task_record;
 
 /** Where records go. Called on rank 0 only, from within submits and waits; must not submit. */
 typedef struct {
     void *self;
-    void (*write)(void *self, const ech_record *records, size_t count);
-} ech_record_sink;
+    void (*write)(void *self, const ech_task_record *records, size_t count);
+} ech_task_record_sink;
 
 #endif

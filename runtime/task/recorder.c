@@ -1,13 +1,13 @@
 #include "runtime/task/recorder.h"
 
-void ech_recorder_init(ech_recorder *recorder, const ech_record_sink *sink)
+void ech_recorder_init(ech_recorder *recorder, const ech_task_record_sink *sink)
 {
     recorder->count = 0;
-    recorder->sink = sink != NULL ? *sink : (ech_record_sink){0};
+    recorder->sink = sink != NULL ? *sink : (ech_task_record_sink){0};
     ech_ticks_begin(&recorder->scale);
 }
 
-static void convert(const ech_ticks_scale *scale, ech_record *record)
+static void convert(const ech_ticks_scale *scale, ech_task_record *record)
 {
     record->queued_ns = ech_ticks_wall_ns(scale, record->queued_ns);
     record->ended_ns = ech_ticks_wall_ns(scale, record->ended_ns);

@@ -87,8 +87,8 @@ typedef struct {
     uint32_t released_max; /* of them in the pool at one time; 0: 4096 */
     uint64_t arena_bytes;  /* a rank's space for large arguments and results; 0: 64 MiB */
     uint32_t poll_us;      /* an idle rank polls so long before it sleeps; 0: chosen */
-    const ech_record_sink *sink; /* rank 0; borrowed; NULL: records are dropped */
-    const ech_store *store;      /* rank 0; borrowed; NULL: the memo is not kept */
+    const ech_task_record_sink *sink; /* rank 0; borrowed; NULL: records are dropped */
+    const ech_store *store;           /* rank 0; borrowed; NULL: the memo is not kept */
 } ech_executor_options;
 
 /**

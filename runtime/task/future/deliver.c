@@ -9,8 +9,8 @@
 
 static void record(ech_executor *executor, const ech_future *node, const ech_outcome *outcome)
 {
-    ech_record *entry = ech_recorder_next(&executor->recorder);
-    *entry = (ech_record){
+    ech_task_record *entry = ech_recorder_next(&executor->recorder);
+    *entry = (ech_task_record){
         .task = node->id,
         .queued_ns = node->queued_ticks,
         .started_ns = outcome->started_ticks,
