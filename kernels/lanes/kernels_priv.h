@@ -1,0 +1,43 @@
+/**
+ * @file kernels_priv.h
+ * Names of what each instruction set's compilation exports. ECH_LANES_ISA is defined by the build.
+ */
+#ifndef ECH_KERNELS_LANES_KERNELS_PRIV_H
+#define ECH_KERNELS_LANES_KERNELS_PRIV_H
+
+#include "kernels/lanes/kernels.h"
+
+#define ECH_LANES_JOIN_EXPANDED(name, isa) name##_##isa
+#define ECH_LANES_JOIN(name, isa) ECH_LANES_JOIN_EXPANDED(name, isa)
+#define ECH_LANES_NAME(name) ECH_LANES_JOIN(name, ECH_LANES_ISA)
+
+void ECH_LANES_NAME(ech_lanes_conv_forward)(const ech_lanes_conv *conv, ech_lanes_planes input,
+                                            const float *weights, uint32_t first, uint32_t end,
+                                            const ech_lanes_epilogue *epilogue, float *output);
+uint32_t ECH_LANES_NAME(ech_lanes_gradient_filters)(uint32_t kernel_width, uint32_t left);
+void ECH_LANES_NAME(ech_lanes_conv_gradient)(const ech_lanes_conv *conv,
+                                             const ech_lanes_planes *inputs,
+                                             const ech_lanes_planes *gradients, uint32_t blocks,
+                                             uint32_t channel, uint32_t first, uint32_t count,
+                                             float *out);
+void ECH_LANES_NAME(ech_lanes_expand)(const ech_lanes_conv *conv, bool relu, const float *outputs,
+                                      const float *upstream, const uint8_t *choices,
+                                      ech_lanes_planes target, float *bias);
+float ECH_LANES_NAME(ech_lanes_sum)(const float *lanes);
+void ECH_LANES_NAME(ech_lanes_linear)(uint32_t inputs, uint32_t outputs, const float *weights,
+                                      const float *bias, bool relu, uint32_t first, uint32_t end,
+                                      uint32_t blocks, const float *x, float *y);
+void ECH_LANES_NAME(ech_lanes_linear_input)(uint32_t inputs, uint32_t outputs, const float *weights,
+                                            uint32_t first, uint32_t end, uint32_t blocks,
+                                            bool accumulate, const float *dy, float *dx);
+void ECH_LANES_NAME(ech_lanes_linear_gradient)(uint32_t inputs, uint32_t group, uint32_t first,
+                                               uint32_t end, uint32_t blocks, const float *x,
+                                               const float *turned, float *dw);
+void ECH_LANES_NAME(ech_lanes_linear_turn)(uint32_t outputs, uint32_t group, uint32_t blocks,
+                                           bool relu, const float *y, float *dy, float *turned,
+                                           float *bias);
+void ECH_LANES_NAME(ech_lanes_gather)(const uint8_t *const *samples, uint32_t channels,
+                                      uint32_t pixels, const float *scale, const float *shift,
+                                      float *out);
+
+#endif
