@@ -64,6 +64,9 @@ const uint8_t *ech_dataset_labels(const ech_dataset *dataset, ech_data_part part
 ech_status ech_dataset_read_images(ech_dataset *dataset, ech_data_part part, uint64_t first,
                                    uint64_t count, uint8_t *pixels);
 
+/** One more than the largest label; 0 without labels. */
+uint32_t ech_dataset_count_classes(const uint8_t *labels, uint64_t count);
+
 /** A part to write; both pointers NULL where `count` is 0. */
 typedef struct {
     uint64_t count;

@@ -31,10 +31,10 @@ typedef ech_status (*ech_io_function)(void *argument);
 
 typedef struct {
     uint32_t queue_capacity; /* jobs that wait at most; 0: 16 */
-    /* Program and first argument of the process that opens files of others, see foreign.h; it must
-     * call ech_foreign_main. NULL: this process' own executable, as `echelon` arranges. Borrowed.
-     */
+    /* Program that becomes the reader of files of others when its first argument is
+     * ECH_FOREIGN_COMMAND (foreign.h). NULL: this process' own executable. Copied. */
     const char *reader_program;
+    double reader_timeout_seconds; /* how long such a reader may be silent; 0: 30 */
 } ech_io_options;
 
 /**

@@ -1,0 +1,54 @@
+/**
+ * @file seal_priv.h
+ * The digest that Echelon's files carry in their HDF5 user block, the first 512 bytes:
+ *
+ *     Echelon sealed file 1
+ *     kind: checkpoint
+ *     length: 00000000000000181224
+ *     xxh128: 0123456789abcdef0123456789abcdef
+ *
+ * and zeros. `length` counts the whole file, the digest covers all that follows the block. HDF5
+ * ignores a user block. Every bit of the file is covered: the block must be exactly what would be
+ * written. XXH128 finds damage; it is no protection from somebody who means harm. Private to `io`.
+ */
+#ifndef ECH_IO_SEAL_PRIV_H
+#define ECH_IO_SEAL_PRIV_H
+
+#include <stdbool.h>
+
+#include "io/output_priv.h"
+#include "runtime/base/status.h"
+
+enum { ECH_SEAL_BYTES = 512 };
+
+typedef enum {
+    ECH_SEAL_NONE, /* an HDF5 file of others */
+    ECH_SEAL_DATA,
+    ECH_SEAL_SPLIT,
+    ECH_SEAL_CHECKPOINT,
+    ECH_SEAL_RECORD,
+    ECH_SEAL_KIND_COUNT
+} ech_seal_kind;
+
+/** The kind in words, with its article: "a checkpoint". */
+const char *ech_seal_kind_text(ech_seal_kind kind);
+
+/** Digest the file behind the block and write the block. */
+ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind);
+
+/**
+ * Check an open file from its first to its last byte.
+ *
+ * @param path       for messages.
+ * @param[out] kind  ECH_SEAL_NONE if it is an HDF5 file without a seal (not looked at further).
+ * @return ECH_OK; ECH_ERR_FILE (cannot be read); ECH_ERR_FORMAT (torn, damaged, no HDF5 file).
+ */
+ech_status ech_seal_check(int descriptor, const char *path, ech_seal_kind *kind);
+
+/**
+ * Open a file that must be of this kind, for HDF5 to open by its descriptor's path. The caller
+ * closes the descriptor.
+ */
+ech_status ech_seal_open(const char *path, ech_seal_kind kind, int *descriptor);
+
+#endif

@@ -1,0 +1,96 @@
+#define _GNU_SOURCE
+#include "io/source_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/foreign_priv.h"
+#include "io/output_priv.h"
+#include "runtime/base/memory.h"
+
+/* One of the two is set. */
+struct ech_source {
+    const char *path;
+    ech_seal_kind kind;
+    ech_array_file *own;
+    ech_foreign *foreign;
+};
+
+static ech_status open_checked(const ech_io *io, ech_source *source, int descriptor)
+{
+    const ech_status status = ech_seal_check(descriptor, source->path, &source->kind);
+    if (status != ECH_OK) {
+        return status;
+    }
+    if (source->kind == ECH_SEAL_NONE) {
+        return ech_foreign_open(io, source->path, &source->foreign);
+    }
+    char path[ECH_OUTPUT_FD_PATH_BYTES];
+    ech_output_descriptor_path(descriptor, path);
+    return ech_array_file_open(path, source->path, &source->own);
+}
+
+ech_status ech_source_open(const ech_io *io, const char *path, ech_source **out)
+{
+    *out = NULL;
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return ech_fail(ECH_ERR_FILE, "%s: cannot open: %s", path, strerror(errno));
+    }
+    ech_source *source = ech_calloc(1, sizeof *source);
+    ech_status status = ECH_ERR_MEMORY;
+    if (source != NULL) {
+        source->path = path;
+        status = open_checked(io, source, descriptor);
+    }
+    close(descriptor);
+    if (status != ECH_OK) {
+        ech_source_close(&source);
+    }
+    *out = source;
+    return status;
+}
+
+void ech_source_close(ech_source **source)
+{
+    if (source == NULL || *source == NULL) {
+        return;
+    }
+    ech_array_file_close(&(*source)->own);
+    ech_foreign_close(&(*source)->foreign);
+    ech_free(*source);
+    *source = NULL;
+}
+
+ech_seal_kind ech_source_kind(const ech_source *source)
+{
+    return source->kind;
+}
+
+const char *ech_source_path(const ech_source *source)
+{
+    return source->path;
+}
+
+ech_status ech_source_describe(ech_source *source, const char *name, ech_array_info *info)
+{
+    return source->own != NULL ? ech_array_file_describe(source->own, name, info)
+                               : ech_foreign_describe(source->foreign, name, info);
+}
+
+ech_status ech_source_read(ech_source *source, const char *name, const ech_array_info *info,
+                           uint64_t first, uint64_t count, void *rows)
+{
+    return source->own != NULL ? ech_array_file_read(source->own, name, first, count, rows)
+                               : ech_foreign_read(source->foreign, name, info, first, count, rows);
+}
+
+ech_status ech_source_attribute(ech_source *source, const char *object, const char *name,
+                                bool *present, uint64_t *value)
+{
+    return source->own != NULL
+               ? ech_array_file_attribute(source->own, object, name, present, value)
+               : ech_foreign_attribute(source->foreign, object, name, present, value);
+}
