@@ -84,6 +84,7 @@ typedef struct {
     uint32_t threads;
     ech_engine_choice engine;
     ech_normalisation normalisation;
+    bool time_steps; /* measure each step of the training plan (bench) */
 } ech_learner_options;
 
 typedef struct ech_learner ech_learner;
@@ -94,6 +95,9 @@ void ech_learner_destroy(ech_learner **learner);
 
 /** The plan that trains: its engines and memory. Borrowed. */
 const ech_plan *ech_learner_plan(const ech_learner *learner);
+
+/** Begin the measurement of steps anew (time_steps). */
+void ech_learner_reset_times(ech_learner *learner);
 
 /** One worker's local training. Everything is borrowed during the call. */
 typedef struct {

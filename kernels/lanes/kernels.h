@@ -109,6 +109,9 @@ typedef struct {
      */
     void (*gather)(const uint8_t *const *samples, uint32_t channels, uint32_t pixels,
                    const float *scale, const float *shift, float *out);
+
+    /** Multiply-adds in registers, 2 operations each: how many operations were done. */
+    double (*peak)(uint64_t rounds, float *sink);
 } ech_lanes_kernels;
 
 /** The kernels for an instruction set that this CPU has. */

@@ -36,6 +36,7 @@ void ECH_LANES_NAME(ech_lanes_linear_gradient)(uint32_t inputs, uint32_t group, 
 void ECH_LANES_NAME(ech_lanes_linear_turn)(uint32_t outputs, uint32_t group, uint32_t blocks,
                                            bool relu, const float *y, float *dy, float *turned,
                                            float *bias);
+double ECH_LANES_NAME(ech_lanes_peak)(uint64_t rounds, float *sink);
 void ECH_LANES_NAME(ech_lanes_gather)(const uint8_t *const *samples, uint32_t channels,
                                       uint32_t pixels, const float *scale, const float *shift,
                                       float *out);

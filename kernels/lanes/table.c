@@ -12,5 +12,6 @@ const ech_lanes_kernels ECH_LANES_NAME(ech_lanes_kernels) = {
     .linear_input = ECH_LANES_NAME(ech_lanes_linear_input),
     .linear_gradient = ECH_LANES_NAME(ech_lanes_linear_gradient),
     .linear_turn = ECH_LANES_NAME(ech_lanes_linear_turn),
+    .peak = ECH_LANES_NAME(ech_lanes_peak),
     .gather = ECH_LANES_NAME(ech_lanes_gather),
 };

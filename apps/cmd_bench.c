@@ -1,0 +1,12 @@
+#include <stddef.h>
+
+#include "apps/command.h"
+
+int ech_cmd_bench(int argc, char **argv)
+{
+    static const ech_command benches[] = {
+        {"kernels", "measure training of one model on this machine", ech_cmd_bench_kernels},
+        {NULL, NULL, NULL},
+    };
+    return ech_command_dispatch(benches, argc, argv);
+}

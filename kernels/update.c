@@ -1,0 +1,254 @@
+#include "kernels/update.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/update_kernels.h"
+#include "runtime/base/memory.h"
+
+/* Elements that one thread takes at a time; a multiple of 16. */
+enum { CHUNK = 16384 };
+
+static const double clip_epsilon = 1e-6; /* PyTorch's clip_grad_norm_ */
+static const double pi = 0x1.921fb54442d18p+1;
+
+struct ech_updater {
+    ech_plan *plan;
+    ech_plan_arena arena;
+    const ech_update_kernels *kernels;
+    uint32_t threads;
+    uint64_t chunks;
+    ech_optimizer optimizer;
+    uint64_t steps;
+    bool has_correction;
+    float *first, *second;     /* momentum; Adam's two moments */
+    float *start, *correction; /* proximal term, SCAFFOLD's */
+    double *squares;           /* a chunk */
+};
+
+extern const ech_update_kernels ech_update_kernels_portable;
+#if defined(__x86_64__)
+extern const ech_update_kernels ech_update_kernels_avx2;
+extern const ech_update_kernels ech_update_kernels_avx512;
+#endif
+
+const ech_update_kernels *ech_update_kernels_for(ech_isa isa)
+{
+#if defined(__x86_64__)
+    if (isa == ECH_ISA_AVX512) {
+        return &ech_update_kernels_avx512;
+    }
+    if (isa == ECH_ISA_AVX2) {
+        return &ech_update_kernels_avx2;
+    }
+#endif
+    (void)isa;
+    return &ech_update_kernels_portable;
+}
+
+ech_status ech_updater_create(ech_plan *plan, uint32_t threads, ech_updater **out)
+{
+    ech_updater *updater = ech_calloc(1, sizeof *updater);
+    *out = updater;
+    if (updater == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    updater->plan = plan;
+    updater->arena = ech_plan_parameters(plan);
+    updater->kernels = ech_update_kernels_for(ech_plan_isa(plan));
+    updater->threads = threads == 0 ? 1 : threads;
+    updater->chunks = (updater->arena.count + CHUNK - 1) / CHUNK;
+    updater->squares = ech_calloc(updater->chunks, sizeof *updater->squares);
+    if (updater->squares == NULL) {
+        ech_updater_destroy(out);
+        return ECH_ERR_MEMORY;
+    }
+    return ECH_OK;
+}
+
+void ech_updater_destroy(ech_updater **updater)
+{
+    if (updater == NULL || *updater == NULL) {
+        return;
+    }
+    ech_free((*updater)->first);
+    ech_free((*updater)->second);
+    ech_free((*updater)->start);
+    ech_free((*updater)->correction);
+    ech_free((*updater)->squares);
+    ech_free(*updater);
+    *updater = NULL;
+}
+
+/* Make an array of the arena's size when it is first needed; it stays for later calls. */
+static ech_status need(const ech_updater *updater, float **array)
+{
+    if (*array == NULL) {
+        *array = ech_calloc(updater->arena.count, sizeof **array);
+        if (*array != NULL) {
+            ech_memory_populate(*array, updater->arena.count * sizeof **array);
+        }
+    }
+    return *array != NULL ? ECH_OK : ECH_ERR_MEMORY;
+}
+
+static ech_status need_all(ech_updater *updater, const ech_optimizer *optimizer,
+                           bool has_correction)
+{
+    const bool is_adam = optimizer->kind == ECH_OPTIMIZER_ADAM;
+    ech_status status = ECH_OK;
+    if (is_adam || optimizer->momentum != 0.0) {
+        status = need(updater, &updater->first);
+    }
+    if (status == ECH_OK && is_adam) {
+        status = need(updater, &updater->second);
+    }
+    if (status == ECH_OK && optimizer->proximal != 0.0) {
+        status = need(updater, &updater->start);
+    }
+    if (status == ECH_OK && has_correction) {
+        status = need(updater, &updater->correction);
+    }
+    return status;
+}
+
+static void clear(float *array, uint64_t count)
+{
+    if (array != NULL) {
+        memset(array, 0, count * sizeof *array);
+    }
+}
+
+ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimizer,
+                             const float *correction)
+{
+    const ech_status status = need_all(updater, optimizer, correction != NULL);
+    if (status != ECH_OK) {
+        return status;
+    }
+    updater->optimizer = *optimizer;
+    updater->steps = 0;
+    updater->has_correction = correction != NULL;
+    clear(updater->first, updater->arena.count);
+    clear(updater->second, updater->arena.count);
+    if (optimizer->proximal != 0.0) {
+        memcpy(updater->start, updater->arena.parameters,
+               updater->arena.count * sizeof *updater->start);
+    }
+    if (correction != NULL) {
+        ech_plan_arrange(updater->plan, correction, updater->correction);
+    }
+    return ECH_OK;
+}
+
+static uint64_t chunk_count(const ech_updater *updater, uint64_t chunk)
+{
+    const uint64_t left = updater->arena.count - chunk * CHUNK;
+    return left < CHUNK ? left : CHUNK;
+}
+
+static void add_proximal(const ech_updater *updater)
+{
+    const float factor = (float)updater->optimizer.proximal;
+#pragma omp parallel for num_threads(updater->threads) if (updater->threads > 1)
+    for (uint64_t c = 0; c < updater->chunks; c++) {
+        const uint64_t first = c * CHUNK;
+        updater->kernels->add_scaled((float *)updater->arena.gradients + first,
+                                     (const float *)updater->arena.parameters + first,
+                                     updater->start + first, factor, chunk_count(updater, c));
+    }
+}
+
+/* What the gradient is multiplied by so that its norm stays within the limit. */
+static double clip_scale(const ech_updater *updater)
+{
+    if (updater->optimizer.clip_norm == 0.0) {
+        return 1.0;
+    }
+    double sum = 0.0;
+#pragma omp parallel for num_threads(updater->threads) if (updater->threads > 1)
+    for (uint64_t c = 0; c < updater->chunks; c++) {
+        updater->squares[c] = updater->kernels->square_sum(
+            (const float *)updater->arena.gradients + c * CHUNK, chunk_count(updater, c));
+    }
+    for (uint64_t c = 0; c < updater->chunks; c++) {
+        sum += updater->squares[c];
+    }
+    return fmin(1.0, updater->optimizer.clip_norm / (sqrt(sum) + clip_epsilon));
+}
+
+/* base^n, by squaring: the same bits on every machine, unlike pow. */
+static double power(double base, uint64_t n)
+{
+    double product = 1.0;
+    for (double square = base; n > 0; n /= 2, square *= square) {
+        product *= n % 2 == 1 ? square : 1.0;
+    }
+    return product;
+}
+
+static void step_adam(const ech_updater *updater, const ech_update_arrays *arrays, uint64_t first)
+{
+    const ech_optimizer *o = &updater->optimizer;
+    const double step_size = (double)arrays->rate / (1.0 - power(o->beta1, updater->steps));
+    updater->kernels->adam(arrays, updater->first + first, updater->second + first, (float)o->beta1,
+                           (float)o->beta2, (float)o->epsilon, (float)step_size,
+                           (float)sqrt(1.0 - power(o->beta2, updater->steps)));
+}
+
+static void step_chunk(const ech_updater *updater, uint64_t chunk, double rate, double scale)
+{
+    const ech_optimizer *o = &updater->optimizer;
+    const uint64_t first = chunk * CHUNK;
+    const ech_update_arrays arrays = {
+        .parameters = (float *)updater->arena.parameters + first,
+        .gradients = (const float *)updater->arena.gradients + first,
+        .count = chunk_count(updater, chunk),
+        .rate = (float)rate,
+        .weight_decay = (float)o->weight_decay,
+        .scale = (float)scale,
+    };
+    if (o->kind == ECH_OPTIMIZER_ADAM) {
+        step_adam(updater, &arrays, first);
+    } else if (o->momentum == 0.0) {
+        updater->kernels->sgd(&arrays);
+    } else if (o->nesterov) {
+        updater->kernels->nesterov(&arrays, updater->first + first, (float)o->momentum);
+    } else {
+        updater->kernels->momentum(&arrays, updater->first + first, (float)o->momentum);
+    }
+    if (updater->has_correction) {
+        updater->kernels->add_scaled(arrays.parameters, updater->correction + first, NULL,
+                                     (float)-rate, arrays.count);
+    }
+}
+
+void ech_updater_step(ech_updater *updater, double learning_rate)
+{
+    updater->steps++;
+    if (updater->optimizer.proximal != 0.0) {
+        add_proximal(updater);
+    }
+    const double scale = clip_scale(updater);
+#pragma omp parallel for num_threads(updater->threads) if (updater->threads > 1)
+    for (uint64_t c = 0; c < updater->chunks; c++) {
+        step_chunk(updater, c, learning_rate, scale);
+    }
+}
+
+double ech_schedule_rate(const ech_schedule *schedule, double rate, uint64_t step, uint64_t total)
+{
+    if (step < schedule->warm_up_steps) {
+        return rate * (double)(step + 1) / (double)schedule->warm_up_steps;
+    }
+    const uint64_t done = step - schedule->warm_up_steps;
+    if (schedule->kind == ECH_SCHEDULE_STEP) {
+        return rate * power(schedule->factor, done / schedule->every);
+    }
+    if (schedule->kind == ECH_SCHEDULE_COSINE) {
+        const uint64_t span = total > schedule->warm_up_steps ? total - schedule->warm_up_steps : 1;
+        const double half = 0.5 * (1.0 + cos(pi * (double)done / (double)span));
+        return rate * (schedule->factor + (1.0 - schedule->factor) * half);
+    }
+    return rate;
+}

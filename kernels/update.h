@@ -1,0 +1,35 @@
+/**
+ * @file update.h
+ * Optimizer steps over a plan's parameter arena, and learning-rate schedules. Private to kernels/.
+ *
+ * Element by element, products and sums rounded one by one: the same bits for every instruction set
+ * and number of threads.
+ */
+#ifndef ECH_KERNELS_UPDATE_H
+#define ECH_KERNELS_UPDATE_H
+
+#include "kernels/train.h"
+
+/** State of an optimizer over one call of training. */
+typedef struct ech_updater ech_updater;
+
+/** @return ECH_OK or ECH_ERR_MEMORY. */
+ech_status ech_updater_create(ech_plan *plan, uint32_t threads, ech_updater **out);
+void ech_updater_destroy(ech_updater **updater);
+
+/**
+ * Forget the past, and take the plan's parameters as the start that `proximal` pulls to.
+ *
+ * @param correction  layout order, as in ech_training_job; may be NULL.
+ * @return ECH_OK; ECH_ERR_MEMORY when an optimizer first needs an array.
+ */
+ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimizer,
+                             const float *correction);
+
+/** One step on the plan's gradients. */
+void ech_updater_step(ech_updater *updater, double learning_rate);
+
+/** The schedule's learning rate at a step of `total` (both counted from 0 and 1). */
+double ech_schedule_rate(const ech_schedule *schedule, double rate, uint64_t step, uint64_t total);
+
+#endif
