@@ -12,7 +12,7 @@ enum { NAME_BYTES = 128, COMMANDS_MAX = 64, EXIT_BAD_USAGE = 2 };
 static size_t command_count(const ech_command *table)
 {
     size_t count = 0;
-    while (table[count].name != NULL && count < COMMANDS_MAX) {
+    while (count < COMMANDS_MAX && table[count].name != NULL) {
         count++;
     }
     return count;

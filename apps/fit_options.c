@@ -1,8 +1,13 @@
 #include "apps/fit_options.h"
 
 #include <math.h>
+#include <stdio.h>
 
-enum { THREADS_MAX = 1024 };
+#include "kernels/models.h"
+#include "runtime/base/text.h"
+#include "runtime/fed/strategy.h"
+
+enum { THREADS_MAX = 1024, NAMES_MAX = 64, LIST_BYTES = 512 };
 
 static const ech_option run_options[] = {
     {.key = "name",
@@ -238,6 +243,52 @@ static ech_status check_topology(const ech_config *config)
     return ECH_OK;
 }
 
+/* Names that a key may have: the rules and models that are built in. */
+typedef struct {
+    const char *items[NAMES_MAX];
+    size_t count;
+} name_list;
+
+static ech_status refuse_name(const ech_config *config, const char *key, const name_list *names)
+{
+    const char *name = ech_config_text(config, key);
+    const char *nearest = ech_text_nearest(name, names->items, names->count);
+    if (nearest != NULL) {
+        return ech_config_fail(config, key, "unknown name '%s': did you mean '%s'?", name, nearest);
+    }
+    char known[LIST_BYTES] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < names->count && used < sizeof known; i++) {
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+                                 names->items[i]);
+    }
+    return ech_config_fail(config, key, "expected one of %s, got '%s'", known, name);
+}
+
+static ech_status check_model(const ech_config *config)
+{
+    if (ech_model_find(ech_config_text(config, "model.name")) != NULL) {
+        return ECH_OK;
+    }
+    name_list names = {.count = 0};
+    for (size_t i = 0; i < NAMES_MAX && ech_model_at(i) != NULL; i++) {
+        names.items[names.count++] = ech_model_at(i)->name;
+    }
+    return refuse_name(config, "model.name", &names);
+}
+
+static ech_status check_strategy(const ech_config *config)
+{
+    if (ech_strategy_rule_find(ech_config_text(config, "strategy.name")) != NULL) {
+        return ECH_OK;
+    }
+    name_list names = {.count = 0};
+    for (uint32_t i = 0; i < NAMES_MAX && ech_strategy_rule_at(i) != NULL; i++) {
+        names.items[names.count++] = ech_strategy_rule_at(i)->name;
+    }
+    return refuse_name(config, "strategy.name", &names);
+}
+
 static ech_status check_data(const ech_config *config)
 {
     size_t means = 0;
@@ -263,7 +314,13 @@ ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t
     const ech_option_section *sections = ech_fit_sections(&count);
     ech_status status = ech_config_load(path, sets, set_count, sections, count, out);
     if (status == ECH_OK) {
+        status = check_model(*out);
+    }
+    if (status == ECH_OK) {
         status = check_topology(*out);
+    }
+    if (status == ECH_OK) {
+        status = check_strategy(*out);
     }
     if (status == ECH_OK) {
         status = check_data(*out);

@@ -26,7 +26,9 @@ if(ECH_WARNINGS_AS_ERRORS)
   target_compile_options(ech_flags INTERFACE -Werror)
 endif()
 if(ECH_SANITIZE)
-  target_compile_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE} -fno-omit-frame-pointer)
+  # Instrumented code confuses the warnings that follow values through it.
+  target_compile_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all -Wno-format-truncation -Wno-maybe-uninitialized)
   target_link_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE})
 endif()
 

@@ -18,8 +18,6 @@ enum { STREAMS = 2, TICK_MS = 10, DRAIN_BYTES = 4096 };
 
 static const uint64_t grace_ns = UINT64_C(2000000000);
 
-extern char **environ;
-
 /* One output of the child: the pipe and what came through it. */
 typedef struct {
     int read_end; /* -1: closed */

@@ -113,7 +113,8 @@ static void touch_pages(char *block, size_t bytes, size_t page_bytes)
 {
     for (size_t offset = 0; offset < bytes; offset += page_bytes) {
         volatile char *byte = block + offset;
-        *byte = *byte;
+        const char content = *byte;
+        *byte = content;
     }
 }
 

@@ -48,20 +48,15 @@ ech_status ech_fail(ech_status status, const char *format, ...)
 ech_status ech_fail_context(ech_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__
+/* The analyzer does not see into other files, and would follow paths on which a failure is ECH_OK.
+ */
+#define ech_fail(status, ...) (ech_fail(status, __VA_ARGS__), (status))
+#define ech_fail_context(status, ...) (ech_fail_context(status, __VA_ARGS__), (status))
+#endif
+
 /** Message of this thread's last failure; "" if none. Borrowed; valid until the next failure. */
 const char *ech_status_message(void);
-
-/** A failure with its message, kept while other calls may fail. */
-typedef struct {
-    ech_status status;
-    char message[1024];
-} ech_failure;
-
-/** Keep `status` and this thread's message. */
-ech_failure ech_failure_keep(ech_status status);
-
-/** Make a kept failure this thread's last one again; returns its status. */
-ech_status ech_failure_restore(const ech_failure *failure);
 
 /** Forget this thread's message. */
 void ech_status_clear(void);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -39,7 +40,8 @@ static bool read_process(long pid, char name[NAME_BYTES], long *parent)
         return false;
     }
     snprintf(name, NAME_BYTES, "%.*s", (int)(close - open - 1), open + 1);
-    return sscanf(close, ") %*c %ld", parent) == 1;
+    *parent = strtol(close + strlen(") S "), NULL, 10);
+    return true;
 }
 
 static bool is_starter(const char *name)

@@ -46,8 +46,9 @@ static bool split_decimal(const char *at, decimal *out)
     out->whole = at;
     out->whole_count = count_digits(at);
     at += out->whole_count;
-    if (*at == '.') {
-        out->fraction = ++at;
+    at += *at == '.';
+    out->fraction = at;
+    if (at > out->whole + out->whole_count) {
         out->fraction_count = count_digits(at);
         at += out->fraction_count;
     }

@@ -336,7 +336,7 @@ bool ech_yaml_is_quoted(const ech_yaml_node *node)
     return node->quoted;
 }
 
-ech_status ech_yaml_fail(const ech_yaml_node *node, const char *format, ...)
+ech_status(ech_yaml_fail)(const ech_yaml_node *node, const char *format, ...)
 {
     char problem[1024];
     va_list arguments;

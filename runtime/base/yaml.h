@@ -116,4 +116,8 @@ void ech_yaml_write_text(const char *text, FILE *file);
 ech_status ech_yaml_fail(const ech_yaml_node *node, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__
+#define ech_yaml_fail(...) (ech_yaml_fail(__VA_ARGS__), ECH_ERR_CONFIG) /* as in status.h */
+#endif
+
 #endif

@@ -27,9 +27,14 @@ static ech_status refuse_at(const reader *in, size_t line, const char *problem)
     return ech_fail(ECH_ERR_CONFIG, "%s:%zu: %s", in->source->name, line, problem);
 }
 
+static uint32_t line_of(const yaml_event_t *event)
+{
+    return (uint32_t)event->start_mark.line + 1;
+}
+
 static ech_status refuse_event(const reader *in, const yaml_event_t *event, const char *problem)
 {
-    return refuse_at(in, event->start_mark.line + 1, problem);
+    return refuse_at(in, line_of(event), problem);
 }
 
 /* What libyaml found wrong, in one line. */
@@ -98,7 +103,8 @@ static ech_status check_event(const reader *in, const yaml_event_t *event)
     return ECH_OK;
 }
 
-static ech_status read_node(reader *in, const yaml_event_t *event, ech_yaml_node **out);
+static ech_status read_node(reader *in, const yaml_event_t *event, uint32_t line,
+                            ech_yaml_node **out);
 
 static ech_status read_scalar(reader *in, const yaml_event_t *event, ech_yaml_node *node)
 {
@@ -136,7 +142,7 @@ static ech_status read_sequence(reader *in, ech_yaml_node *node)
         const bool is_end = event.type == YAML_SEQUENCE_END_EVENT;
         yaml_entry entry = {NULL, NULL};
         if (!is_end) {
-            status = read_node(in, &event, &entry.value);
+            status = read_node(in, &event, line_of(&event), &entry.value);
         }
         yaml_event_delete(&event);
         if (is_end) {
@@ -174,13 +180,9 @@ static ech_status read_value(reader *in, const char *key, uint32_t key_line)
         return status;
     }
     yaml_entry entry = {.key = key};
-    status = read_node(in, &event, &entry.value);
+    status = read_node(in, &event, key_line, &entry.value);
     yaml_event_delete(&event);
-    if (status != ECH_OK) {
-        return status;
-    }
-    entry.value->line = key_line;
-    return push_entry(&in->open, entry);
+    return status == ECH_OK ? push_entry(&in->open, entry) : status;
 }
 
 static ech_status end_mapping(reader *in, size_t first, ech_yaml_node *node)
@@ -215,7 +217,7 @@ static ech_status read_mapping(reader *in, ech_yaml_node *node)
         if (!is_end) {
             status = read_key(in, &event, &key);
         }
-        const uint32_t line = (uint32_t)event.start_mark.line + 1;
+        const uint32_t line = line_of(&event);
         yaml_event_delete(&event);
         if (is_end) {
             return end_mapping(in, first, node);
@@ -242,7 +244,8 @@ static ech_status read_collection(reader *in, const yaml_event_t *event, ech_yam
     return status;
 }
 
-static ech_status read_node(reader *in, const yaml_event_t *event, ech_yaml_node **out)
+static ech_status read_node(reader *in, const yaml_event_t *event, uint32_t line,
+                            ech_yaml_node **out)
 {
     if (event->type == YAML_ALIAS_EVENT) {
         return refuse_event(in, event, "anchors (&name) and aliases (*name) are not read here");
@@ -256,7 +259,7 @@ static ech_status read_node(reader *in, const yaml_event_t *event, ech_yaml_node
         return ECH_ERR_MEMORY;
     }
     node->source = in->source;
-    node->line = (uint32_t)event->start_mark.line + 1;
+    node->line = line;
     *out = node;
     return event->type == YAML_SCALAR_EVENT ? read_scalar(in, event, node)
                                             : read_collection(in, event, node);
@@ -288,7 +291,7 @@ static ech_status read_stream(reader *in, ech_yaml_node **out)
             status = refuse_event(in, &event, "a second document starts here: expected one");
         } else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
                    type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT) {
-            status = read_node(in, &event, out);
+            status = read_node(in, &event, line_of(&event), out);
         }
         yaml_event_delete(&event);
         if (status != ECH_OK) {

@@ -162,23 +162,29 @@ typedef struct {
 Test(fit_options, keys_that_do_not_go_together_are_refused)
 {
     static const refusal cases[] = {
-        {"model: {name: m}\ntopology: {kind: star, workers: 4}\n",
+        {"model: {name: smallconv}\ntopology: {kind: star, workers: 4}\n",
          ": data.file: missing: expected a data set where train.epochs is above 0"},
-        {"data: {file: d.h5}\nmodel: {name: m}\n",
+        {"data: {file: d.h5}\nmodel: {name: smalconv}\ntopology: {kind: star, workers: 4}\n",
+         ":2: model.name: unknown name 'smalconv': did you mean 'smallconv'?"},
+        {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {kind: star, workers: 4}\n"
+         "strategy: {name: fedagv}\n",
+         ":4: strategy.name: unknown name 'fedagv': did you mean 'fedavg'?"},
+        {"data: {file: d.h5}\nmodel: {name: smallconv}\n",
          ": topology.kind: missing: expected topology {kind: star, workers: N}, {kind: balanced, "
          "workers: N, height: H} or {file: TREE.yaml}"},
-        {"data: {file: d.h5}\nmodel: {name: m}\ntopology:\n  file: t.yaml\n  kind: star\n"
+        {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology:\n  file: t.yaml\n  kind: star\n"
          "  workers: 4\n",
          ":5: topology.kind: expected either topology.file or topology.kind, got both"},
-        {"data: {file: d.h5}\nmodel: {name: m}\ntopology: {file: t.yaml, workers: 4}\n",
+        {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {file: t.yaml, workers: 4}\n",
          ":3: topology.workers is read only where topology.kind is given"},
-        {"data: {file: d.h5}\nmodel: {name: m}\ntopology: {kind: star, workers: 4, height: 2}\n",
+        {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {kind: star, workers: 4, height: "
+         "2}\n",
          ":3: topology.height is not read where topology.kind is 'star'"},
-        {"data: {file: d.h5}\nmodel: {name: m}\ntopology: {kind: star}\n",
+        {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {kind: star}\n",
          ": key 'topology.workers' is missing: expected a whole number from 1 to 134217728 "
          "(leaves of the tree)"},
         {"data:\n  file: d.h5\n  normalize: {mean: [0.1, 0.2, 0.3], std: [1, 1]}\n"
-         "model: {name: m}\ntopology: {kind: star, workers: 4}\n",
+         "model: {name: smallconv}\ntopology: {kind: star, workers: 4}\n",
          ":3: data.normalize.std: expected 3 numbers, as in data.normalize.mean, got 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

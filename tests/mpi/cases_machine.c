@@ -4,9 +4,7 @@
 static ech_machine *make_machine(ech_leader_mode mode)
 {
     ech_machine *machine = NULL;
-    if (mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine))) {
-        ech_machine_set_leader_mode(machine, mode);
-    }
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, mode, &machine));
     return machine;
 }
 
