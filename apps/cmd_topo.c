@@ -6,7 +6,8 @@
 #include "apps/topo.h"
 #include "runtime/base/text.h"
 
-enum { KEY_WORKERS = 256, KEY_HEIGHT, KEY_MODEL, KEY_JSON };
+enum { HOSTS_MAX = 4096 };
+enum { KEY_WORKERS = 256, KEY_HEIGHT, KEY_MODEL, KEY_JSON, KEY_HOSTS };
 
 typedef struct {
     const char *file;
@@ -14,9 +15,12 @@ typedef struct {
     int64_t height;
     const char *model;
     bool json;
+    int64_t hosts;
+    const char *picture;
 } arguments;
 
-static error_t parse(int key, char *text, struct argp_state *state)
+/* Options that say which tree. */
+static error_t parse_tree(int key, char *text, struct argp_state *state)
 {
     arguments *given = state->input;
     int64_t *number = key == KEY_WORKERS ? &given->workers : &given->height;
@@ -27,12 +31,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
             *number > ECH_TOPOLOGY_NODES_MAX) {
             argp_error(state, "%s: expected a number from 1 to %d", text, ECH_TOPOLOGY_NODES_MAX);
         }
-        return 0;
-    case KEY_MODEL:
-        given->model = text;
-        return 0;
-    case KEY_JSON:
-        given->json = true;
         return 0;
     case ARGP_KEY_ARG:
         if (given->file != NULL) {
@@ -53,20 +51,87 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_option option_table[] = {
+static error_t parse_show(int key, char *text, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case KEY_MODEL:
+        given->model = text;
+        return 0;
+    case KEY_JSON:
+        given->json = true;
+        return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = given;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_draw(int key, char *text, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case KEY_HOSTS:
+        if (!ech_text_read_integer(text, &given->hosts) || given->hosts < 1 ||
+            given->hosts > HOSTS_MAX) {
+            argp_error(state, "%s: expected a number from 1 to %d", text, HOSTS_MAX);
+        }
+        return 0;
+    case 'o':
+        given->picture = text;
+        return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = given;
+        return 0;
+    case ARGP_KEY_END:
+        if (given->picture == NULL) {
+            argp_error(state, "--out FILE is missing: what to draw");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option tree_options[] = {
     {"workers", KEY_WORKERS, "N", 0, "a generated tree of N workers, instead of a file", 0},
     {"height", KEY_HEIGHT, "H", 0, "its edges from the leader to a worker (1: a star)", 0},
+    {0},
+};
+
+static const struct argp tree_parser = {.options = tree_options, .parser = parse_tree};
+
+static const struct argp_child tree_child[] = {{&tree_parser, 0, NULL, 0}, {0}};
+
+static const struct argp_option show_options[] = {
     {"model", KEY_MODEL, "NAME", 0, "tell what a round of this model sends over the edges", 0},
     {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
     {0},
 };
 
-static const struct argp parser = {
-    .options = option_table,
-    .parser = parse,
+static const struct argp show_parser = {
+    .options = show_options,
+    .parser = parse_show,
+    .children = tree_child,
     .args_doc = "[TREE.yaml]",
     .doc = "Show a topology: nodes by tier and, for a model, the bytes of one round in the tree "
            "and to a flat server reached through it.",
+};
+
+static const struct argp_option draw_options[] = {
+    {"out", 'o', "FILE", 0, "the picture: FILE.svg, FILE.png, or FILE.dot for the graph itself", 0},
+    {"hosts", KEY_HOSTS, "N", 0, "show which of N equal hosts each node is placed on", 0},
+    {0},
+};
+
+static const struct argp draw_parser = {
+    .options = draw_options,
+    .parser = parse_draw,
+    .children = tree_child,
+    .args_doc = "[TREE.yaml]",
+    .doc = "Draw a topology with graphviz: the leader, aggregators and workers by colour.",
 };
 
 static ech_status grow(const arguments *given, ech_topology **out)
@@ -81,7 +146,7 @@ static ech_status grow(const arguments *given, ech_topology **out)
 static int show(int argc, char **argv)
 {
     arguments given = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    argp_parse(&show_parser, argc, argv, 0, NULL, &given);
     ech_topology *topology = NULL;
     ech_topo_facts facts = {0};
     ech_status status = grow(&given, &topology);
@@ -98,10 +163,24 @@ static int show(int argc, char **argv)
     return ech_command_exit_input(status);
 }
 
+static int draw(int argc, char **argv)
+{
+    arguments given = {.hosts = 1};
+    argp_parse(&draw_parser, argc, argv, 0, NULL, &given);
+    ech_topology *topology = NULL;
+    ech_status status = grow(&given, &topology);
+    if (status == ECH_OK) {
+        status = ech_topo_draw(topology, (uint32_t)given.hosts, given.picture);
+    }
+    ech_topology_destroy(&topology);
+    return ech_command_exit_input(status);
+}
+
 int ech_cmd_topo(int argc, char **argv)
 {
     static const ech_command commands[] = {
         {"show", "count a tree's nodes by tier, and the bytes of a round", show},
+        {"draw", "draw a tree as SVG or PNG", draw},
         {NULL, NULL, NULL},
     };
     return ech_command_dispatch(commands, argc, argv);

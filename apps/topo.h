@@ -39,4 +39,14 @@ void ech_topo_print(const ech_topo_facts *facts);
 /** One JSON object on standard output. */
 ech_status ech_topo_write_json(const ech_topo_facts *facts);
 
+/**
+ * Draw a tree with graphviz: nodes coloured by kind, in boxes by host where there are several
+ * (ranks being equal on each). Of a large tree, children that look alike are summed up as "+ 253".
+ *
+ * @param path  ends in .svg, .png, or .dot (the graph itself, without graphviz).
+ * @return ECH_OK; ECH_ERR_CONFIG (another ending); ECH_ERR_UNSUPPORTED (no graphviz); ECH_ERR_FILE;
+ *         ECH_ERR_ARGUMENT (hosts); ECH_ERR_MEMORY; ECH_ERR_TIMEOUT.
+ */
+ech_status ech_topo_draw(const ech_topology *topology, uint32_t hosts, const char *path);
+
 #endif
