@@ -36,5 +36,13 @@ if(NOT TARGET HDF5::HDF5)
   endif()
 endif()
 
+# libxsmm: a static library whose own products fall back to a BLAS. Its pkg-config file names no
+# BLAS, so it is looked for by hand. x86 only.
 find_path(LIBXSMM_INCLUDE_DIR libxsmm.h)
 find_library(LIBXSMM_LIBRARY xsmm)
+if(LIBXSMM_INCLUDE_DIR AND LIBXSMM_LIBRARY AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_library(ech_xsmm INTERFACE)
+  target_include_directories(ech_xsmm SYSTEM INTERFACE ${LIBXSMM_INCLUDE_DIR})
+  target_link_libraries(ech_xsmm INTERFACE
+    ${LIBXSMM_LIBRARY} PkgConfig::OPENBLAS Threads::Threads ${CMAKE_DL_LIBS} rt m)
+endif()

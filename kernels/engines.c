@@ -4,8 +4,14 @@
 
 const ech_engine *const *ech_engines(ech_precision precision)
 {
-    static const ech_engine *const single[] = {&ech_engine_lanes, &ech_engine_reference_float,
-                                               NULL};
+    static const ech_engine *const single[] = {
+        &ech_engine_lanes,
+#ifdef ECH_HAVE_LIBXSMM
+        &ech_engine_blocked,
+#endif
+        &ech_engine_reference_float,
+        NULL,
+    };
     static const ech_engine *const twice[] = {&ech_engine_reference_double, NULL};
     return precision == ECH_PRECISION_DOUBLE ? twice : single;
 }
