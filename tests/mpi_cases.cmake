@@ -14,7 +14,7 @@ function(ech_mpi_cases layer)
   target_sources(mpi_case PRIVATE ${ARG_SOURCES})
   target_link_libraries(mpi_case PRIVATE ${ARG_LINK})
   ech_test_suite(test_${layer}_jobs SOURCES ${PROJECT_SOURCE_DIR}/tests/mpi_suite.c LINK ech_base
-    TIMEOUT ${ARG_TIMEOUT})
+    TIMEOUT ${ARG_TIMEOUT} MPI)
   target_compile_definitions(test_${layer}_jobs PRIVATE
     ECH_MPI_CASE_PROGRAM="$<TARGET_FILE:mpi_case>" ECH_MPI_CASE_LAYER="${layer}")
   add_dependencies(test_${layer}_jobs mpi_case)
