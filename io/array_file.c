@@ -19,20 +19,15 @@ static ech_status bad(const ech_array_file *file, const char *name, const char *
     return ech_fail(ECH_ERR_FORMAT, "%s: dataset %s %s", file->shown, name, what);
 }
 
-ech_status ech_array_file_open(const char *path, const char *shown, ech_array_file **out)
+ech_status ech_array_file_create(hid_t file, const char *shown, ech_array_file **out)
 {
     *out = ech_calloc(1, sizeof **out);
     if (*out == NULL) {
+        ech_h5_close(&file);
         return ECH_ERR_MEMORY;
     }
+    (*out)->file = file;
     (*out)->shown = shown;
-    hid_t access = ech_h5_access();
-    (*out)->file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    ech_h5_close(&access);
-    if ((*out)->file < 0) {
-        ech_array_file_close(out);
-        return ech_h5_fail(ECH_ERR_FORMAT, shown, "open as HDF5");
-    }
     return ECH_OK;
 }
 

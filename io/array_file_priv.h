@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/h5_priv.h"
 #include "runtime/base/status.h"
 
 enum { ECH_ARRAY_DIMENSIONS_MAX = 4 };
@@ -39,13 +40,13 @@ int64_t ech_array_integer(const ech_array_info *info, const void *elements, uint
 typedef struct ech_array_file ech_array_file;
 
 /**
- * Open a file to read.
+ * Read an open file as arrays.
  *
- * @param path   what HDF5 opens.
+ * @param file   HDF5's handle; becomes the array file's, also on failure.
  * @param shown  the path in messages; borrowed for the file's life.
- * @return ECH_OK; ECH_ERR_FORMAT; ECH_ERR_MEMORY.
+ * @return ECH_OK or ECH_ERR_MEMORY.
  */
-ech_status ech_array_file_open(const char *path, const char *shown, ech_array_file **out);
+ech_status ech_array_file_create(hid_t file, const char *shown, ech_array_file **out);
 void ech_array_file_close(ech_array_file **file);
 
 /** Look at an array of plain numbers; one that is absent is not a failure. */

@@ -1,14 +1,11 @@
-#define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/checkpoint.h"
 #include "io/checkpoint_folder_priv.h"
 #include "io/checkpoint_priv.h"
-#include "io/h5_priv.h"
-#include "io/seal_priv.h"
+#include "io/sealed_reader_priv.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 
@@ -202,26 +199,11 @@ static ech_status read_head(ech_checkpoint *checkpoint)
     return checkpoint->config != NULL ? ECH_OK : bad(checkpoint, "read /config");
 }
 
-static ech_status open_hdf5(ech_checkpoint *checkpoint)
-{
-    int descriptor = -1;
-    const ech_status status = ech_seal_open(checkpoint->path, ECH_SEAL_CHECKPOINT, &descriptor);
-    if (status != ECH_OK) {
-        return status;
-    }
-    char path[ECH_OUTPUT_FD_PATH_BYTES];
-    ech_output_descriptor_path(descriptor, path);
-    hid_t access = ech_h5_access();
-    checkpoint->file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    ech_h5_close(&access);
-    close(descriptor);
-    return checkpoint->file > 0 ? ECH_OK : bad(checkpoint, "open as HDF5");
-}
-
 static ech_status open_on_thread(void *argument)
 {
     ech_checkpoint *checkpoint = argument;
-    ech_status status = open_hdf5(checkpoint);
+    ech_status status =
+        ech_sealed_open_kind(checkpoint->path, ECH_SEAL_CHECKPOINT, &checkpoint->file);
     if (status == ECH_OK) {
         status = read_head(checkpoint);
     }

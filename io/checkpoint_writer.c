@@ -304,7 +304,7 @@ static ech_status write_file(write_job *job, const char *path)
         status = write_content(job);
     }
     if (status == ECH_OK) {
-        status = ech_sealed_writer_commit(job->file);
+        status = ech_sealed_writer_commit(job->file, ECH_OUTPUT_DURABLE);
     }
     ech_sealed_writer_destroy(&job->file);
     return status;

@@ -357,7 +357,7 @@ static ech_status write_on_thread(void *argument)
         status = write_part(job, part);
     }
     if (status == ECH_OK) {
-        status = ech_sealed_writer_commit(job->writer);
+        status = ech_sealed_writer_commit(job->writer, ECH_OUTPUT_DURABLE);
     }
     ech_sealed_writer_destroy(&job->writer);
     return status;

@@ -132,9 +132,13 @@ int ech_foreign_main(int argc, char **argv)
     const char *path = argv[2];
     limit_process(path, (pid_t)strtol(argv[3], NULL, DECIMAL));
     ech_array_file *file = NULL;
+    hid_t id = 0;
     ech_status opened = ech_h5_start();
     if (opened == ECH_OK) {
-        opened = ech_array_file_open(path, path, &file);
+        opened = ech_h5_open(path, path, &id);
+    }
+    if (opened == ECH_OK) {
+        opened = ech_array_file_create(id, path, &file);
     }
     ech_foreign_request request;
     /* The first request meets the message of a file that could not be opened. */

@@ -195,13 +195,16 @@ bool ech_h5_exists(hid_t file, const char *path)
     return H5Oexists_by_name(file, path, H5P_DEFAULT) > 0;
 }
 
-hid_t ech_h5_access(void)
+ech_status ech_h5_open(const char *path, const char *shown, hid_t *file)
 {
-    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 #if H5_VERSION_GE(1, 10, 7)
-    if (access >= 0) {
-        H5Pset_file_locking(access, 0, 1);
-    }
+    H5Pset_file_locking(access, 0, 1);
 #endif
-    return access;
+    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    /* Before the next call of HDF5, which forgets why this one failed. */
+    const ech_status status =
+        *file >= 0 ? ECH_OK : ech_h5_fail(ECH_ERR_FORMAT, shown, "open as HDF5");
+    ech_h5_close(&access);
+    return status;
 }

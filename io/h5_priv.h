@@ -45,7 +45,13 @@ char *ech_h5_read_text(hid_t file, const char *name, size_t bytes_max);
 /** Does the link exist, with all groups on the way to it? */
 bool ech_h5_exists(hid_t file, const char *path);
 
-/** Access properties of files that are immutable once they have their name: no locks. */
-hid_t ech_h5_access(void);
+/**
+ * Open a file to read, without locks: it does not change once it has its name.
+ *
+ * @param path   what HDF5 opens, such as a descriptor's path.
+ * @param shown  the path in the message.
+ * @return ECH_OK or ECH_ERR_FORMAT.
+ */
+ech_status ech_h5_open(const char *path, const char *shown, hid_t *file);
 
 #endif

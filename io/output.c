@@ -189,9 +189,10 @@ ech_status ech_output_write(const ech_output *output, uint64_t offset, const voi
     return ECH_OK;
 }
 
-ech_status ech_output_commit(ech_output *output)
+ech_status ech_output_commit(ech_output *output, ech_output_durability durability)
 {
-    if (fsync(output->descriptor) != 0) {
+    const bool durable = durability == ECH_OUTPUT_DURABLE;
+    if (durable && fsync(output->descriptor) != 0) {
         return fail_file(output, "sync");
     }
     if (renameat(output->folder_descriptor, output->temporary_name, output->folder_descriptor,
@@ -199,15 +200,10 @@ ech_status ech_output_commit(ech_output *output)
         return fail_file(output, "rename the temporary file to it");
     }
     output->committed = true;
-    if (fsync(output->folder_descriptor) != 0 && errno != EINVAL) {
+    if (durable && fsync(output->folder_descriptor) != 0 && errno != EINVAL) {
         return fail_file(output, "sync the folder of");
     }
     return ECH_OK;
-}
-
-void ech_output_descriptor_path(int descriptor, char path[ECH_OUTPUT_FD_PATH_BYTES])
-{
-    snprintf(path, ECH_OUTPUT_FD_PATH_BYTES, "/proc/self/fd/%d", descriptor);
 }
 
 ech_status ech_output_probe_folder(const char *folder)

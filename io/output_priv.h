@@ -13,8 +13,6 @@
 
 #include "runtime/base/status.h"
 
-enum { ECH_OUTPUT_FD_PATH_BYTES = 32 };
-
 /** Opaque. */
 typedef struct ech_output ech_output;
 
@@ -36,11 +34,13 @@ ech_status ech_output_reserve(const ech_output *output, uint64_t bytes);
 ech_status ech_output_write(const ech_output *output, uint64_t offset, const void *data,
                             size_t bytes);
 
-/** Sync, rename, sync the folder. @return ECH_OK, or ECH_ERR_FILE: the old file is in place. */
-ech_status ech_output_commit(ech_output *output);
+typedef enum {
+    ECH_OUTPUT_DURABLE,  /* file and folder are synced: it survives a power cut */
+    ECH_OUTPUT_FLEETING, /* soon replaced by the next one: a power cut may tear it */
+} ech_output_durability;
 
-/** A name of this open descriptor, for libraries that want a path: no race with renames. */
-void ech_output_descriptor_path(int descriptor, char path[ECH_OUTPUT_FD_PATH_BYTES]);
+/** Sync, rename, sync the folder. @return ECH_OK, or ECH_ERR_FILE: the old file is in place. */
+ech_status ech_output_commit(ech_output *output, ech_output_durability durability);
 
 /** Can files be made in the folder? @return ECH_OK or ECH_ERR_FILE. */
 ech_status ech_output_probe_folder(const char *folder);

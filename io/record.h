@@ -137,7 +137,8 @@ ech_status ech_record_writer_create(ech_io *io, const ech_record_options *option
 /**
  * Append rows of the table's row type; copied. Blocks only while the disk is slower than the rows.
  *
- * @return ECH_OK, or the failure of an earlier write to disk (once; the rows are then lost).
+ * @return ECH_OK; ECH_ERR_FILE: the disk takes none (it is tried again at each call) and memory for
+ *         rows is full: those without room are left out.
  */
 ech_status ech_record_append(ech_record_writer *writer, ech_record_table table, const void *rows,
                              size_t count);
@@ -156,10 +157,17 @@ ech_status ech_record_tick(ech_record_writer *writer);
  */
 ech_status ech_record_take_mark(ech_record_writer *writer, ech_record_mark *mark);
 
-/** Publish all rows and tasks, wait, remove the spools. Errors as above; then the spools stay. */
-ech_status ech_record_finish(ech_record_writer *writer);
+/**
+ * Publish all rows and tasks, synced, and wait. Nothing may be appended afterwards.
+ *
+ * @param complete  the run came to its end: the spools go. Otherwise (stopped early, failed) they
+ *                  stay if a mark was taken, for the run that resumes.
+ * @return as ech_record_tick; after a failure the spools stay.
+ */
+ech_status ech_record_finish(ech_record_writer *writer, bool complete);
 
-/** Close; without ech_record_finish the spools stay, for a run that resumes. Accepts NULL. */
+/** Close. Without ech_record_finish what was not published is lost, unless a mark names it. Accepts
+ *  NULL. */
 void ech_record_writer_destroy(ech_record_writer **writer);
 
 /** Opaque: a published record, open to read. */
@@ -177,7 +185,7 @@ typedef struct {
     size_t machine_count;
     const char *const *app_names;
     size_t app_count;
-    bool finished; /* the run came to its end */
+    bool complete; /* the run came to its end */
 } ech_record_info;
 
 /** Borrowed, lives as long as the handle. */

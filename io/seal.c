@@ -2,7 +2,6 @@
 #include "io/seal_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,23 +206,4 @@ ech_status ech_seal_check(int descriptor, const char *path, ech_seal_kind *kind)
     }
     status = parse_block(block, path, length, kind);
     return status == ECH_OK ? check_digest(descriptor, path, length, block, *kind) : status;
-}
-
-ech_status ech_seal_open(const char *path, ech_seal_kind kind, int *descriptor)
-{
-    *descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (*descriptor < 0) {
-        return ech_fail(ECH_ERR_FILE, "%s: cannot open: %s", path, strerror(errno));
-    }
-    ech_seal_kind found = ECH_SEAL_NONE;
-    ech_status status = ech_seal_check(*descriptor, path, &found);
-    if (status == ECH_OK && found != kind) {
-        status = ech_fail(ECH_ERR_FORMAT, "%s: is %s, %s was expected", path,
-                          ech_seal_kind_text(found), ech_seal_kind_text(kind));
-    }
-    if (status != ECH_OK) {
-        close(*descriptor);
-        *descriptor = -1;
-    }
-    return status;
 }

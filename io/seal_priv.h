@@ -45,10 +45,4 @@ ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind);
  */
 ech_status ech_seal_check(int descriptor, const char *path, ech_seal_kind *kind);
 
-/**
- * Open a file that must be of this kind, for HDF5 to open by its descriptor's path. The caller
- * closes the descriptor.
- */
-ech_status ech_seal_open(const char *path, ech_seal_kind kind, int *descriptor);
-
 #endif

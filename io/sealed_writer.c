@@ -253,8 +253,8 @@ ech_status ech_sealed_writer_write(ech_sealed_writer *writer, size_t which, uint
                      : ECH_OK;
 }
 
-ech_status ech_sealed_writer_commit(ech_sealed_writer *writer)
+ech_status ech_sealed_writer_commit(ech_sealed_writer *writer, ech_output_durability durability)
 {
     const ech_status status = ech_seal_write(writer->output, writer->kind);
-    return status == ECH_OK ? ech_output_commit(writer->output) : status;
+    return status == ECH_OK ? ech_output_commit(writer->output, durability) : status;
 }

@@ -59,6 +59,6 @@ ech_status ech_sealed_writer_write(ech_sealed_writer *writer, size_t which, uint
                                    const void *data, size_t bytes);
 
 /** Seal, sync, rename. Every array must have been written in full. */
-ech_status ech_sealed_writer_commit(ech_sealed_writer *writer);
+ech_status ech_sealed_writer_commit(ech_sealed_writer *writer, ech_output_durability durability);
 
 #endif

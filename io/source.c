@@ -1,13 +1,7 @@
-#define _GNU_SOURCE
 #include "io/source_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "io/foreign_priv.h"
-#include "io/output_priv.h"
+#include "io/sealed_reader_priv.h"
 #include "runtime/base/memory.h"
 
 /* One of the two is set. */
@@ -18,38 +12,28 @@ struct ech_source {
     ech_foreign *foreign;
 };
 
-static ech_status open_checked(const ech_io *io, ech_source *source, int descriptor)
+static ech_status open_file(const ech_io *io, ech_source *source)
 {
-    const ech_status status = ech_seal_check(descriptor, source->path, &source->kind);
+    hid_t file = 0;
+    const ech_status status = ech_sealed_open(source->path, &source->kind, &file);
     if (status != ECH_OK) {
         return status;
     }
-    if (source->kind == ECH_SEAL_NONE) {
-        return ech_foreign_open(io, source->path, &source->foreign);
-    }
-    char path[ECH_OUTPUT_FD_PATH_BYTES];
-    ech_output_descriptor_path(descriptor, path);
-    return ech_array_file_open(path, source->path, &source->own);
+    return source->kind == ECH_SEAL_NONE ? ech_foreign_open(io, source->path, &source->foreign)
+                                         : ech_array_file_create(file, source->path, &source->own);
 }
 
 ech_status ech_source_open(const ech_io *io, const char *path, ech_source **out)
 {
-    *out = NULL;
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) {
-        return ech_fail(ECH_ERR_FILE, "%s: cannot open: %s", path, strerror(errno));
+    *out = ech_calloc(1, sizeof **out);
+    if (*out == NULL) {
+        return ECH_ERR_MEMORY;
     }
-    ech_source *source = ech_calloc(1, sizeof *source);
-    ech_status status = ECH_ERR_MEMORY;
-    if (source != NULL) {
-        source->path = path;
-        status = open_checked(io, source, descriptor);
-    }
-    close(descriptor);
+    (*out)->path = path;
+    const ech_status status = open_file(io, *out);
     if (status != ECH_OK) {
-        ech_source_close(&source);
+        ech_source_close(out);
     }
-    *out = source;
     return status;
 }
 

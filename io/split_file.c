@@ -72,7 +72,7 @@ static ech_status write_on_thread(void *argument)
                                     content->offsets[content->workers] * sizeof *content->indices);
     }
     if (status == ECH_OK) {
-        status = ech_sealed_writer_commit(job->writer);
+        status = ech_sealed_writer_commit(job->writer, ECH_OUTPUT_DURABLE);
     }
     ech_sealed_writer_destroy(&job->writer);
     return status;

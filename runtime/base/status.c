@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_BYTES = 1024, EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_STOPPED_EARLY = 75 };
+enum { EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_STOPPED_EARLY = 75 };
 
-static _Thread_local char message[MESSAGE_BYTES];
+static _Thread_local char message[sizeof((ech_failure){0}.message)];
 
 const char *ech_status_string(ech_status status)
 {
@@ -46,7 +46,7 @@ ech_status(ech_fail)(ech_status status, const char *format, ...)
 
 ech_status(ech_fail_context)(ech_status status, const char *format, ...)
 {
-    char old[MESSAGE_BYTES];
+    char old[sizeof message];
     memcpy(old, message, sizeof old);
     va_list arguments;
     va_start(arguments, format);
@@ -61,6 +61,19 @@ ech_status(ech_fail_context)(ech_status status, const char *format, ...)
 const char *ech_status_message(void)
 {
     return message;
+}
+
+ech_failure ech_failure_keep(ech_status status)
+{
+    ech_failure failure = {.status = status};
+    memcpy(failure.message, message, sizeof message);
+    return failure;
+}
+
+ech_status ech_failure_restore(const ech_failure *failure)
+{
+    memcpy(message, failure->message, sizeof message);
+    return failure->status;
 }
 
 void ech_status_clear(void)

@@ -58,6 +58,18 @@ ech_status ech_fail_context(ech_status status, const char *format, ...)
 /** Message of this thread's last failure; "" if none. Borrowed; valid until the next failure. */
 const char *ech_status_message(void);
 
+/** A failure with its message, kept while other calls may fail. */
+typedef struct {
+    ech_status status;
+    char message[1024];
+} ech_failure;
+
+/** Keep `status` and this thread's message. */
+ech_failure ech_failure_keep(ech_status status);
+
+/** Make a kept failure this thread's last one again; returns its status. */
+ech_status ech_failure_restore(const ech_failure *failure);
+
 /** Forget this thread's message. */
 void ech_status_clear(void);
 

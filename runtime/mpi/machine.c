@@ -180,14 +180,14 @@ static ech_status share_names(ech_machine *machine)
     return ech_comm_broadcast(machine->host_comm, machine->names, bytes, 0);
 }
 
-ech_status ech_machine_create(MPI_Comm parent, ech_leader_mode mode, ech_machine **out)
+ech_status ech_machine_create(MPI_Comm parent, ech_machine **out)
 {
     *out = NULL;
     ech_machine *machine = ech_calloc(1, sizeof *machine);
     if (machine == NULL) {
         return ECH_ERR_MEMORY;
     }
-    machine->mode = mode;
+    machine->mode = ECH_LEADER_AUTO;
     ech_status status = ech_comm_create(parent, ECH_COMM_TIMEOUT_NS, &machine->comm);
     if (status == ECH_OK) {
         status = ech_comm_agree(machine->comm, split_hosts(machine));
@@ -207,6 +207,11 @@ ech_status ech_machine_create(MPI_Comm parent, ech_leader_mode mode, ech_machine
     }
     *out = machine;
     return status;
+}
+
+void ech_machine_set_leader_mode(ech_machine *machine, ech_leader_mode mode)
+{
+    machine->mode = mode;
 }
 
 void ech_machine_destroy(ech_machine **machine)

@@ -28,7 +28,7 @@ typedef enum {
     ECH_LEADER_DEDICATED, /* it only leads, on every host of at least two ranks */
 } ech_leader_mode;
 
-/** Opaque, immutable. */
+/** Opaque; immutable but for the leader mode. */
 typedef struct ech_machine ech_machine;
 
 /**
@@ -36,7 +36,13 @@ typedef struct ech_machine ech_machine;
  *
  * @return ECH_OK, ECH_ERR_MEMORY, ECH_ERR_MPI, ECH_ERR_TIMEOUT; the same on every rank.
  */
-ech_status ech_machine_create(MPI_Comm parent, ech_leader_mode mode, ech_machine **out);
+ech_status ech_machine_create(MPI_Comm parent, ech_machine **out);
+
+/**
+ * What leader ranks do besides leading: ECH_LEADER_AUTO until this is called, which a job can do
+ * once it has read its configuration. The same on every rank; not collective. Before executors.
+ */
+void ech_machine_set_leader_mode(ech_machine *machine, ech_leader_mode mode);
 
 /** Collective. Destroy all windows and streams made on it first. */
 void ech_machine_destroy(ech_machine **machine);

@@ -131,3 +131,12 @@ Test(clock, time_goes_on_and_sleeping_takes_at_least_what_was_asked)
     cr_expect_gt(ech_clock_wall_ns(), UINT64_C(1600000000) * 1000000000);
     cr_expect_eq(ech_clock_seconds(1500000000), 1.5);
 }
+
+Test(status, a_kept_failure_comes_back_after_others)
+{
+    ech_fail(ECH_ERR_FILE, "the cause");
+    const ech_failure cause = ech_failure_keep(ECH_ERR_FILE);
+    ech_fail(ECH_ERR_MPI, "a consequence");
+    cr_expect_eq(ech_failure_restore(&cause), ECH_ERR_FILE);
+    cr_expect_str_eq(ech_status_message(), "the cause");
+}

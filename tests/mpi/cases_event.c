@@ -26,7 +26,7 @@ typedef struct {
 static fixture make_fixture(void)
 {
     fixture made = {0};
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_AUTO, &made.machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &made.machine));
     mpi_expect_ok(ech_window_create(made.machine, "event", sizeof(ring), false, &made.window));
     made.shared = ech_window_base(made.window);
     return made;

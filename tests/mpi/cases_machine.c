@@ -4,7 +4,9 @@
 static ech_machine *make_machine(ech_leader_mode mode)
 {
     ech_machine *machine = NULL;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, mode, &machine));
+    if (mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine))) {
+        ech_machine_set_leader_mode(machine, mode);
+    }
     return machine;
 }
 

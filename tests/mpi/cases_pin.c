@@ -20,7 +20,7 @@ static void pinned_ranks_share_no_core(void)
     cpu_set_t all[RANKS_MAX];
     ech_machine *machine = NULL;
     ech_pin_result result;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_AUTO, &machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
     mpi_expect_ok(ech_pin_ranks(machine, 1, &result));
     mpi_expect_ok(ech_pin_log(machine, &result));
     mpi_expect(result.cores > 0 && result.cpus[0] != '\0', "%u cores, cpus '%s'", result.cores,
@@ -44,7 +44,7 @@ static void a_crowd_is_left_alone(void)
     cpu_set_t after;
     ech_machine *machine = NULL;
     ech_pin_result result;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_AUTO, &machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
     CPU_ZERO(&before);
     CPU_ZERO(&after);
     (void)sched_getaffinity(0, sizeof before, &before);
@@ -64,7 +64,7 @@ static void what_the_launcher_bound_stays(void)
     cpu_set_t mine;
     ech_machine *machine = NULL;
     ech_pin_result result;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_AUTO, &machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
     CPU_ZERO(&mine);
     (void)sched_getaffinity(0, sizeof mine, &mine);
     const int had = CPU_COUNT(&mine);

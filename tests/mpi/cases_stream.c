@@ -32,7 +32,7 @@ static bool count_idle(void *user)
 static void open_fixture(fixture *made, uint32_t lanes, uint64_t timeout_ns)
 {
     *made = (fixture){0};
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_AUTO, &made->machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &made->machine));
     const ech_stream_options options = {.lanes = lanes,
                                         .timeout_ns = timeout_ns,
                                         .idle = count_idle,

@@ -14,7 +14,7 @@ static const uint64_t large_bytes = (UINT64_C(1) << 28) + 12345; /* more than on
 static ech_machine *make_machine(void)
 {
     ech_machine *machine = NULL;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_AUTO, &machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
     return machine;
 }
 

@@ -1,0 +1,281 @@
+#include "runtime/fed/replica.h"
+
+#include <assert.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/mpi/stream.h"
+#include "runtime/mpi/window.h"
+
+enum { SUM_TAG = 1, PIECE_BYTES = ECH_STREAM_CHUNK_BYTES };
+
+struct ech_replica {
+    ech_machine *machine;
+    const ech_layout *layout;
+    ech_window *model; /* values, counters, mean: reached by the other hosts' leader ranks */
+    ech_window *sums;  /* slot_count sums, each mostly a reserve */
+    ech_streams *streams;
+    ech_exact_sum **handles;
+    void *piece; /* a leader rank's, where there are several hosts */
+    uint32_t slot_count;
+    ech_idle idle; /* of the move that runs */
+};
+
+static uint64_t round_up(uint64_t bytes)
+{
+    return (bytes + ECH_MEMORY_ALIGNMENT - 1) / ECH_MEMORY_ALIGNMENT * ECH_MEMORY_ALIGNMENT;
+}
+
+static uint64_t values_bytes(const ech_replica *replica)
+{
+    return round_up(replica->layout->value_count * sizeof(float));
+}
+
+static uint64_t counters_bytes(const ech_replica *replica)
+{
+    return round_up(replica->layout->counter_count * sizeof(int64_t));
+}
+
+static bool wait_a_little(void *user)
+{
+    const ech_replica *replica = user;
+    if (replica->idle.call != NULL) {
+        replica->idle.call(replica->idle.user);
+    }
+    return false;
+}
+
+static ech_status create_windows(ech_replica *replica)
+{
+    const uint64_t model_bytes = 2 * values_bytes(replica) + counters_bytes(replica);
+    const bool exposed = ech_machine_host_count(replica->machine) > 1;
+    ech_status status =
+        ech_window_create(replica->machine, "global model", model_bytes, exposed, &replica->model);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = ech_window_create(replica->machine, "sums",
+                               replica->slot_count * ech_exact_sum_bytes(replica->layout), false,
+                               &replica->sums);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const ech_stream_options options = {.lanes = 1, .idle = wait_a_little, .idle_user = replica};
+    return ech_streams_create(replica->machine, &options, &replica->streams);
+}
+
+/* This rank's own part: what may fail on one rank and not on another. */
+static ech_status prepare_host(ech_replica *replica)
+{
+    const bool leads = ech_machine_is_leader(replica->machine);
+    const uint64_t sum_bytes = ech_exact_sum_bytes(replica->layout);
+    ech_status status = ECH_OK;
+    if (leads) {
+        status =
+            ech_window_populate(replica->model, 0, values_bytes(replica) + counters_bytes(replica));
+        for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
+            char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
+            status = ech_exact_sum_format(memory, sum_bytes, replica->layout);
+        }
+    }
+    if (status == ECH_OK && leads && ech_machine_host_count(replica->machine) > 1) {
+        replica->piece = ech_alloc(PIECE_BYTES);
+        status = replica->piece != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    }
+    return status;
+}
+
+static ech_status attach_sums(ech_replica *replica)
+{
+    replica->handles = ech_calloc(replica->slot_count, sizeof(ech_exact_sum *));
+    if (replica->handles == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    const uint64_t sum_bytes = ech_exact_sum_bytes(replica->layout);
+    ech_status status = ECH_OK;
+    for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
+        char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
+        status = ech_exact_sum_attach(memory, replica->layout, &replica->handles[slot]);
+    }
+    return status;
+}
+
+ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
+                              ech_replica **out)
+{
+    assert(slot_count > 0);
+    *out = NULL;
+    ech_comm *comm = ech_machine_comm(machine);
+    ech_replica *replica = ech_calloc(1, sizeof *replica);
+    ech_status status = ech_comm_agree(comm, replica != NULL ? ECH_OK : ECH_ERR_MEMORY);
+    if (status != ECH_OK) {
+        ech_free(replica);
+        return status;
+    }
+    replica->machine = machine;
+    replica->layout = layout;
+    replica->slot_count = slot_count;
+    status = create_windows(replica);
+    if (status == ECH_OK) {
+        status = ech_comm_agree(comm, prepare_host(replica));
+    }
+    if (status == ECH_OK) {
+        status = ech_comm_agree(comm, attach_sums(replica));
+    }
+    if (status != ECH_OK) {
+        ech_replica_destroy(&replica);
+        return status;
+    }
+    *out = replica;
+    return ECH_OK;
+}
+
+void ech_replica_destroy(ech_replica **out)
+{
+    if (out == NULL || *out == NULL) {
+        return;
+    }
+    ech_replica *replica = *out;
+    for (uint32_t slot = 0; replica->handles != NULL && slot < replica->slot_count; slot++) {
+        ech_exact_sum_destroy(&replica->handles[slot]);
+    }
+    ech_free((void *)replica->handles);
+    ech_free(replica->piece);
+    ech_streams_destroy(&replica->streams);
+    ech_window_destroy(&replica->sums);
+    ech_window_destroy(&replica->model);
+    ech_free(replica);
+    *out = NULL;
+}
+
+const ech_layout *ech_replica_layout(const ech_replica *replica)
+{
+    return replica->layout;
+}
+
+ech_state ech_replica_model(const ech_replica *replica)
+{
+    char *base = ech_window_base(replica->model);
+    return (ech_state){.values = (float *)(void *)base,
+                       .counters = (int64_t *)(void *)(base + values_bytes(replica))};
+}
+
+ech_state_view ech_replica_model_view(const ech_replica *replica)
+{
+    const ech_state model = ech_replica_model(replica);
+    return (ech_state_view){.values = model.values, .counters = model.counters};
+}
+
+float *ech_replica_mean(const ech_replica *replica)
+{
+    char *base = ech_window_base(replica->model);
+    return (float *)(void *)(base + values_bytes(replica) + counters_bytes(replica));
+}
+
+ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot)
+{
+    assert(slot < replica->slot_count);
+    return replica->handles[slot];
+}
+
+ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint64_t *bytes)
+{
+    const ech_layout *layout = replica->layout;
+    const ech_state model = ech_replica_model(replica);
+    const uint64_t value_bytes = layout->value_count * sizeof *model.values;
+    const uint64_t counter_bytes = layout->counter_count * sizeof *model.counters;
+    ech_status status =
+        ech_window_get(replica->model, (int)from_host, 0, model.values, value_bytes);
+    if (status == ECH_OK && counter_bytes > 0) {
+        status = ech_window_get(replica->model, (int)from_host, values_bytes(replica),
+                                model.counters, counter_bytes);
+    }
+    *bytes = value_bytes + counter_bytes;
+    return status;
+}
+
+static ech_status send_pieces(ech_replica *replica, uint32_t slot, ech_stream *stream,
+                              uint64_t *bytes)
+{
+    ech_exact_sum_cursor cursor = {0};
+    for (;;) {
+        size_t piece_bytes = 0;
+        ech_status status = ech_exact_sum_export(replica->handles[slot], &cursor, replica->piece,
+                                                 PIECE_BYTES, &piece_bytes);
+        if (status != ECH_OK || piece_bytes == 0) {
+            return status;
+        }
+        const uint64_t length = piece_bytes;
+        status = ech_stream_write(stream, &length, sizeof length);
+        if (status == ECH_OK) {
+            status = ech_stream_write(stream, replica->piece, piece_bytes);
+        }
+        if (status != ECH_OK) {
+            return status;
+        }
+        *bytes += sizeof length + piece_bytes;
+    }
+}
+
+/* A length of 0 ends the pieces. */
+static ech_status send_end(ech_stream *stream)
+{
+    const uint64_t end = 0;
+    return ech_stream_write(stream, &end, sizeof end);
+}
+
+ech_status ech_replica_send_sum(ech_replica *replica, uint32_t slot, uint32_t to_host,
+                                ech_idle idle, uint64_t *bytes)
+{
+    replica->idle = idle;
+    *bytes = 0;
+    ech_stream *stream = NULL;
+    ech_status status = ech_stream_begin_send(replica->streams, (int)to_host, SUM_TAG, &stream);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = send_pieces(replica, slot, stream, bytes);
+    if (status == ECH_OK) {
+        status = send_end(stream);
+    }
+    const ech_failure failure = ech_failure_keep(status);
+    const ech_status ended = ech_stream_end(&stream);
+    return status != ECH_OK ? ech_failure_restore(&failure) : ended;
+}
+
+static ech_status receive_pieces(ech_replica *replica, uint32_t slot, ech_stream *stream)
+{
+    for (;;) {
+        uint64_t length = 0;
+        ech_status status = ech_stream_read(stream, &length, sizeof length);
+        if (status != ECH_OK || length == 0) {
+            return status;
+        }
+        if (length > PIECE_BYTES) {
+            return ech_fail(ECH_ERR_FORMAT, "a piece of a sum has %llu bytes, at most %d expected",
+                            (unsigned long long)length, PIECE_BYTES);
+        }
+        status = ech_stream_read(stream, replica->piece, length);
+        if (status == ECH_OK) {
+            status = ech_exact_sum_import(replica->handles[slot], replica->piece, length);
+        }
+        if (status != ECH_OK) {
+            return status;
+        }
+    }
+}
+
+ech_status ech_replica_receive_sum(ech_replica *replica, uint32_t slot, uint32_t from_host,
+                                   ech_idle idle)
+{
+    replica->idle = idle;
+    ech_stream *stream = NULL;
+    ech_status status =
+        ech_stream_begin_receive(replica->streams, (int)from_host, SUM_TAG, &stream);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = receive_pieces(replica, slot, stream);
+    const ech_failure failure = ech_failure_keep(status);
+    const ech_status ended = ech_stream_end(&stream);
+    return status != ECH_OK ? ech_failure_restore(&failure) : ended;
+}

@@ -1,0 +1,62 @@
+/**
+ * @file replica.h
+ * What a host holds of a federation, shared by its ranks: one copy of the global model, room for
+ * the mean of a round, and its sums.
+ *
+ * The leader rank of a host writes the model (fetch, or the update on rank 0's host) while no task
+ * reads it. Between hosts only leader ranks move anything, one-sided.
+ */
+#ifndef ECH_FED_REPLICA_H
+#define ECH_FED_REPLICA_H
+
+#include <stdint.h>
+
+#include "runtime/base/layout.h"
+#include "runtime/base/status.h"
+#include "runtime/fed/exact_sum.h"
+#include "runtime/mpi/machine.h"
+
+typedef struct ech_replica ech_replica;
+
+/**
+ * Collective over the machine.
+ *
+ * @param layout      borrowed until the replica is destroyed.
+ * @param slot_count  sums a host can hold at once; the same on every rank.
+ */
+ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
+                              ech_replica **out);
+/** Collective over the machine. */
+void ech_replica_destroy(ech_replica **replica);
+
+const ech_layout *ech_replica_layout(const ech_replica *replica);
+
+/** The host's copy of the global model. Borrowed. */
+ech_state ech_replica_model(const ech_replica *replica);
+ech_state_view ech_replica_model_view(const ech_replica *replica);
+
+/** Room for value_count floats: the mean of a round before the strategy's update. Borrowed. */
+float *ech_replica_mean(const ech_replica *replica);
+
+/** This rank's handle of the sum in a slot. Borrowed. */
+ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot);
+
+/** Called while a move waits, so that a leader rank serves others. */
+typedef struct {
+    void (*call)(void *user);
+    void *user;
+} ech_idle;
+
+/** Copy the global model from another host's replica. Leader ranks; @param[out] bytes  moved. */
+ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint64_t *bytes);
+
+/**
+ * Move a sum: the leader rank of one host sends while that of the other receives and adds it to
+ * its own. At most one move a host at a time. @param[out] bytes  sent.
+ */
+ech_status ech_replica_send_sum(ech_replica *replica, uint32_t slot, uint32_t to_host,
+                                ech_idle idle, uint64_t *bytes);
+ech_status ech_replica_receive_sum(ech_replica *replica, uint32_t slot, uint32_t from_host,
+                                   ech_idle idle);
+
+#endif

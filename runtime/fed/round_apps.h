@@ -1,0 +1,101 @@
+/**
+ * @file round_apps.h
+ * The tasks of a federation's rounds: what a rank does when it is asked to.
+ *
+ * Each rank registers them with its own trainer and its host's replica; rank 0 submits. Arguments
+ * and results are plain structs. Every result tells the time that its rank spent.
+ */
+#ifndef ECH_FED_ROUND_APPS_H
+#define ECH_FED_ROUND_APPS_H
+
+#include <stdint.h>
+
+#include "runtime/fed/replica.h"
+#include "runtime/fed/round.h"
+#include "runtime/fed/strategy.h"
+#include "runtime/fed/trainer.h"
+#include "runtime/task/task.h"
+
+enum { ECH_REASON_BYTES = 200 };
+
+/** What a rank brings to its tasks. Borrowed by the registered apps. */
+typedef struct {
+    const ech_trainer *trainer;
+    const ech_strategy *strategy;
+    ech_replica *replica;
+    ech_state update; /* this rank's own: where local training writes */
+} ech_round_rank;
+
+/** Fetch the global model from another host's copy. For leader ranks. */
+typedef struct {
+    uint32_t from_host;
+} ech_fetch_arguments;
+
+/** Empty a host's sum and start a round on it. For leader ranks. */
+typedef struct {
+    uint64_t weight_bound;
+    uint32_t slot;
+} ech_open_arguments;
+
+/** Train one worker, and add its update to a sum of the host it runs on. */
+typedef struct {
+    uint64_t seed, round, worker;
+    uint64_t weight;
+    uint32_t epochs;
+    uint32_t slot;
+} ech_train_arguments;
+
+/** Add one sum to another of the same host. For leader ranks. */
+typedef struct {
+    uint32_t from_slot, into_slot;
+} ech_merge_arguments;
+
+/** Move a sum to another host, or take it from there. Both run at the same time, on leader ranks.
+ */
+typedef struct {
+    uint32_t slot;
+    uint32_t other_host;
+} ech_move_arguments;
+
+/** Compute a slice of the weighted mean of a sum. On rank 0's host. */
+typedef struct {
+    uint64_t first, count;
+    uint32_t slot;
+    uint32_t in_place; /* into the global model itself */
+} ech_finish_arguments;
+
+/** Evaluate test samples on the host's global model. */
+typedef struct {
+    uint64_t first, count;
+} ech_evaluate_arguments;
+
+/** Result of each task but training and evaluation. */
+typedef struct {
+    uint64_t phase_ns[ECH_PHASE_COUNT];
+    uint64_t wire_bytes;
+} ech_step_result;
+
+typedef struct {
+    ech_step_result step; /* wire_bytes: up, what adding the update moved */
+    uint64_t model_bytes; /* down: the global model, copied into the trainer */
+    ech_train_result train;
+    uint64_t start_ns, end_ns; /* wall clock */
+    int32_t rank, host;
+    uint32_t refused; /* 1: the update was not finite; `reason` says where */
+    char reason[ECH_REASON_BYTES];
+} ech_train_outcome;
+
+typedef struct {
+    ech_step_result step;
+    ech_evaluation sums;
+} ech_evaluate_outcome;
+
+typedef struct {
+    ech_app_id fetch, open, train, merge, send, receive, finish, evaluate;
+} ech_round_apps;
+
+/** Register all of them. `rank` outlives the registry's executors. */
+ech_status ech_round_apps_register(ech_app_registry *registry, ech_round_rank *rank,
+                                   ech_round_apps *out);
+
+#endif

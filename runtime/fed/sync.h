@@ -1,0 +1,75 @@
+/**
+ * @file sync.h
+ * The synchronous process: in each round select workers, train them, aggregate up the tree, update
+ * the global model, evaluate it (McMahan et al. 2017 for the round; Flight, arXiv 2409.16495, for
+ * the tree).
+ *
+ * Every rank makes the same federation (collective), registers its tasks, and gives it to the
+ * executor's program on rank 0, which runs the rounds. The final model depends on the options, the
+ * data and the kernels alone: not on ranks, hosts, threads, the tree, or the order of arrival.
+ *
+ *     ech_sync_create(machine, &options, &sync);                        (collective)
+ *     ech_sync_register(sync, registry);                                (every rank)
+ *     ... executor of the registry ...
+ *     ech_sync_run(sync, executor)                                      (in the program, rank 0)
+ *     ech_sync_destroy(&sync);                                          (collective)
+ */
+#ifndef ECH_FED_SYNC_H
+#define ECH_FED_SYNC_H
+
+#include <stdint.h>
+
+#include "runtime/base/layout.h"
+#include "runtime/base/status.h"
+#include "runtime/fed/placement.h"
+#include "runtime/fed/round.h"
+#include "runtime/fed/select.h"
+#include "runtime/fed/strategy.h"
+#include "runtime/fed/sum_plan.h"
+#include "runtime/fed/topology.h"
+#include "runtime/fed/trainer.h"
+#include "runtime/mpi/machine.h"
+#include "runtime/task/task.h"
+
+typedef struct {
+    /* Each rank's own; borrowed. */
+    const ech_trainer *trainer;
+    ech_strategy *strategy;
+    /* Rank 0's, borrowed; ignored on the others. */
+    const ech_topology *topology;
+    const ech_placement *placement;
+    const ech_population *population;
+    /* The same everywhere. */
+    ech_aggregators aggregators;
+    uint64_t seed;
+    uint64_t rounds_done;    /* of a resumed run */
+    uint64_t rounds;         /* number of the last round */
+    uint64_t evaluate_every; /* 0: never; else also after the last round */
+    uint32_t epochs;
+} ech_sync_options;
+
+typedef struct ech_sync ech_sync;
+
+/** Collective. @return the same status on every rank. */
+ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out);
+/** Collective. */
+void ech_sync_destroy(ech_sync **sync);
+
+ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry);
+
+/** Who hears of the rounds; nobody until then. Rank 0, before the run. */
+void ech_sync_observe(ech_sync *sync, ech_round_observer observer);
+
+/** The host's global model: on rank 0, fill it before the run (initial values, or a checkpoint's)
+ *  and read it afterwards. Borrowed. */
+ech_state ech_sync_model(const ech_sync *sync);
+
+/**
+ * Run the rounds. In the executor's program, on rank 0.
+ *
+ * @return ECH_OK; ECH_ERR_INTERRUPTED if the observer asked to stop before the last round (the
+ *         model is that of the last whole round); otherwise the first failure.
+ */
+ech_status ech_sync_run(ech_sync *sync, ech_executor *executor);
+
+#endif
