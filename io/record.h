@@ -185,7 +185,7 @@ typedef struct {
     size_t machine_count;
     const char *const *app_names;
     size_t app_count;
-    bool complete; /* the run came to its end */
+    bool finished; /* the run came to its end */
 } ech_record_info;
 
 /** Borrowed, lives as long as the handle. */

@@ -28,16 +28,16 @@ static ech_status bad(const ech_record *record, const char *what)
 static ech_status read_head(ech_record *record)
 {
     uint64_t version = 0;
-    uint64_t complete = 0;
+    uint64_t finished = 0;
     if (!ech_h5_get_u64(record->file, "version", &version) ||
-        !ech_h5_get_u64(record->file, "complete", &complete)) {
-        return bad(record, "read the attributes version and complete");
+        !ech_h5_get_u64(record->file, "finished", &finished)) {
+        return bad(record, "read the attributes version and finished");
     }
     if (version != ECH_RECORD_VERSION) {
         return ech_fail(ECH_ERR_FORMAT, "%s: a run record of version %" PRIu64 ", %d was expected",
                         record->path, version, ECH_RECORD_VERSION);
     }
-    record->info.complete = complete != 0;
+    record->info.finished = finished != 0;
     record->config = ech_h5_read_text(record->file, "/config", TEXT_BYTES_MAX);
     return record->config != NULL ? ECH_OK : bad(record, "read /config");
 }

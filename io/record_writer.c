@@ -284,7 +284,7 @@ static ech_status lay_out_head(publish_work *work)
         status = ech_sealed_writer_put_u64(work->file, "/", "version", ECH_RECORD_VERSION);
     }
     if (status == ECH_OK) {
-        status = ech_sealed_writer_put_u64(work->file, "/", "complete", writer->next.complete);
+        status = ech_sealed_writer_put_u64(work->file, "/", "finished", writer->next.complete);
     }
     if (status == ECH_OK) {
         status = ech_sealed_writer_add_text(work->file, "/config", writer->config);

@@ -100,7 +100,7 @@ Test(record, what_was_written_is_read)
 
     ech_record *record = open_record();
     const ech_record_info *info = ech_record_describe(record);
-    cr_expect(info->complete);
+    cr_expect(info->finished);
     cr_expect_str_eq(info->config, "seed: 1\n");
     cr_assert_eq(info->machine_count, 2);
     cr_expect_str_eq(info->machine[0].name, "processor");
@@ -128,7 +128,7 @@ Test(record, an_empty_one_can_be_read)
     create();
     cr_assert_eq(ech_record_finish(writer, false), ECH_OK, "%s", ech_status_message());
     ech_record *record = open_record();
-    cr_expect_not(ech_record_describe(record)->complete);
+    cr_expect_not(ech_record_describe(record)->finished);
     expect_history(record, 0);
     ech_record_close(&record);
 }
@@ -151,7 +151,7 @@ Test(record, it_is_published_while_the_run_goes_on_without_its_tasks)
     ech_record *record = open_record();
     expect_history(record, 5);
     cr_expect_eq(ech_record_describe(record)->rows[ECH_RECORD_TASKS], 0);
-    cr_expect_not(ech_record_describe(record)->complete);
+    cr_expect_not(ech_record_describe(record)->finished);
     ech_record_close(&record);
 }
 
