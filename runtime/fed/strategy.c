@@ -1,5 +1,7 @@
 #include "runtime/fed/strategy.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,8 +9,8 @@
 #include "runtime/fed/strategy_rules.h"
 
 static const ech_strategy_rule *const rules[] = {
-    &ech_strategy_fedavg,
-    &ech_strategy_fedsgd,
+    &ech_strategy_fedavg,     &ech_strategy_fedsgd,  &ech_strategy_fedprox, &ech_strategy_fedavgm,
+    &ech_strategy_fedadagrad, &ech_strategy_fedadam, &ech_strategy_fedyogi,
 };
 
 enum { RULE_COUNT = sizeof rules / sizeof *rules, NAMES_BYTES = 512 };
@@ -41,16 +43,43 @@ static ech_status fail_unknown(const char *name)
                     names);
 }
 
-ech_strategy_options ech_strategy_defaults(void)
+ech_strategy_options ech_strategy_defaults(const char *name)
 {
-    return (ech_strategy_options){.participation = 1.0};
+    const ech_strategy_rule *rule = ech_strategy_rule_find(name);
+    return rule != NULL ? rule->defaults : ech_strategy_fedavg.defaults;
+}
+
+static bool is_below_one(double value)
+{
+    return value >= 0.0 && value < 1.0;
 }
 
 static ech_status check_options(const ech_strategy_options *options)
 {
-    if (!(options->participation > 0.0 && options->participation <= 1.0)) {
-        return ech_fail(ECH_ERR_ARGUMENT, "participation is %g: expected above 0 and up to 1",
-                        options->participation);
+    const struct {
+        const char *name;
+        double value;
+        bool sound;
+        const char *expected;
+    } checks[] = {
+        {"participation", options->participation,
+         options->participation > 0.0 && options->participation <= 1.0, "above 0 and up to 1"},
+        {"proximal", options->proximal, options->proximal >= 0.0 && isfinite(options->proximal),
+         "at least 0"},
+        {"server_lr", options->server_lr, options->server_lr > 0.0 && isfinite(options->server_lr),
+         "above 0"},
+        {"server_momentum", options->server_momentum, is_below_one(options->server_momentum),
+         "from 0 up to below 1"},
+        {"server_beta2", options->server_beta2, is_below_one(options->server_beta2),
+         "from 0 up to below 1"},
+        {"server_tau", options->server_tau,
+         options->server_tau > 0.0 && isfinite(options->server_tau), "above 0"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        if (!checks[i].sound) {
+            return ech_fail(ECH_ERR_ARGUMENT, "%s is %g: expected %s", checks[i].name,
+                            checks[i].value, checks[i].expected);
+        }
     }
     return ECH_OK;
 }
@@ -90,6 +119,9 @@ ech_status ech_strategy_create(const char *name, const ech_strategy_options *opt
         ech_strategy_destroy(&strategy);
         return status;
     }
+    if (rule->start != NULL) {
+        rule->start(strategy);
+    }
     *out = strategy;
     return ECH_OK;
 }
@@ -125,4 +157,18 @@ uint64_t ech_strategy_weight_samples(const ech_strategy *strategy, uint64_t samp
 {
     (void)strategy;
     return samples;
+}
+
+void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout, const float *mean,
+                        float *global, ech_strategy_step step)
+{
+    for (size_t t = 0; t < layout->tensor_count; t++) {
+        const ech_tensor *tensor = &layout->tensors[t];
+        if (tensor->kind == ECH_TENSOR_PARAMETER) {
+            step(strategy, mean, global, tensor->offset, tensor->count);
+        }
+        for (uint64_t i = 0; tensor->kind == ECH_TENSOR_STATISTIC && i < tensor->count; i++) {
+            global[tensor->offset + i] += mean[tensor->offset + i];
+        }
+    }
 }

@@ -24,8 +24,14 @@ enum { ECH_STRATEGY_VECTORS_MAX = 4 };
 /** What is summed: an update's state itself, or its difference to the global model. */
 typedef enum { ECH_AGGREGATE_STATE, ECH_AGGREGATE_DIFFERENCE } ech_aggregate_form;
 
+/** A rule reads what its paper names and leaves the rest alone. */
 typedef struct {
-    double participation; /* share of the eligible workers in a round, above 0, up to 1 */
+    double participation;   /* share of the eligible workers in a round, above 0, up to 1 */
+    double proximal;        /* fedprox: mu, at least 0 */
+    double server_lr;       /* fedavgm, fedadagrad, fedadam, fedyogi: above 0 */
+    double server_momentum; /* fedavgm: beta; the adaptive rules: beta_1; 0 up to below 1 */
+    double server_beta2;    /* fedadam, fedyogi: 0 up to below 1 */
+    double server_tau;      /* the adaptive rules: above 0 */
 } ech_strategy_options;
 
 typedef struct ech_strategy ech_strategy;
@@ -33,9 +39,11 @@ typedef struct ech_strategy ech_strategy;
 typedef struct {
     const char *name; /* as in `strategy: {name: ...}` */
     ech_aggregate_form form;
-    /* Vectors like the model's values that the leader carries from round to round (momenta), zero
-     * before the first; their names in a checkpoint, ended by NULL. */
+    /* Vectors like the model's values that the leader carries from round to round (momenta),
+     * zero before the first unless `start` says otherwise; their names in a checkpoint, ended by
+     * NULL. */
     const char *vector_names[ECH_STRATEGY_VECTORS_MAX + 1];
+    ech_strategy_options defaults;
 
     /** Client: fill `out` with the workers of a round. */
     ech_status (*select)(const ech_strategy *strategy, const ech_population *population,
@@ -44,6 +52,8 @@ typedef struct {
     uint64_t (*weight)(const ech_strategy *strategy, uint64_t samples);
     /** Trainer: what the rule adds to a request. NULL: nothing. */
     void (*prepare)(const ech_strategy *strategy, ech_train_request *request);
+    /** Aggregator: fill the vectors where zeros are no start. NULL: zeros. */
+    void (*start)(ech_strategy *strategy);
     /** Aggregator: the next global values from `mean`, in place. NULL: the mean itself (only for
      * ECH_AGGREGATE_STATE). Counters are not its business. */
     void (*update)(ech_strategy *strategy, const ech_layout *layout, const float *mean,
@@ -57,8 +67,8 @@ struct ech_strategy {
     float *vectors[ECH_STRATEGY_VECTORS_MAX]; /* value_count each; NULL beyond the rule's names */
 };
 
-/** Options with the defaults of the rule's paper. */
-ech_strategy_options ech_strategy_defaults(void);
+/** The options that a rule has where nothing else is said; of an unknown name those of fedavg. */
+ech_strategy_options ech_strategy_defaults(const char *name);
 
 /**
  * @return ECH_OK; ECH_ERR_NOT_FOUND (no such rule; the message lists the names); ECH_ERR_ARGUMENT

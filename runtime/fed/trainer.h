@@ -19,6 +19,7 @@ typedef struct {
     uint64_t round;  /* 1 is the first */
     uint64_t worker; /* leaf number in the topology, from 0 */
     uint32_t epochs; /* 0: return the model as it came */
+    double proximal; /* FedProx's mu: adds mu (w - global) to each gradient; 0: none */
     /* Called between batches so that a leader rank can serve messages; may be NULL. */
     void (*yield)(void *yield_user);
     void *yield_user;

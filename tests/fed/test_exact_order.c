@@ -1,6 +1,7 @@
 /* The same bits, whatever the order, the grouping, the tree, the pieces or the processes. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -217,4 +218,48 @@ Test(exact_order, processes_that_share_one_sum, .timeout = 60)
     ech_exact_sum_destroy(&sum);
     munmap(memory, bytes);
     close(file);
+}
+
+typedef struct {
+    void *memory;
+    uint32_t first, stride;
+    ech_status status;
+} thread_work;
+
+static void *add_in_thread(void *argument)
+{
+    thread_work *work = argument;
+    ech_exact_sum *sum = NULL;
+    work->status = ech_exact_sum_attach(work->memory, layout, &sum);
+    for (uint32_t k = work->first; k < UPDATES && work->status == ECH_OK; k += work->stride) {
+        work->status = ech_exact_sum_add(sum, ech_test_view(updates[k]), weights[k]);
+    }
+    ech_exact_sum_destroy(&sum);
+    return NULL;
+}
+
+/* The same with threads, for ThreadSanitizer's eyes. */
+Test(exact_order, threads_with_a_handle_each, .timeout = 60)
+{
+    enum { THREADS = 4 };
+    const uint64_t bytes = ech_exact_sum_bytes(layout);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ech_exact_sum *sum = NULL;
+    cr_assert_eq(ech_exact_sum_format(memory, bytes, layout), ECH_OK);
+    cr_assert_eq(ech_exact_sum_attach(memory, layout, &sum), ECH_OK);
+    cr_assert_eq(ech_exact_sum_begin(sum, WEIGHT_BOUND), ECH_OK);
+    pthread_t threads[THREADS];
+    thread_work work[THREADS];
+    for (uint32_t i = 0; i < THREADS; i++) {
+        work[i] = (thread_work){.memory = memory, .first = i, .stride = THREADS};
+        cr_assert_eq(pthread_create(&threads[i], NULL, add_in_thread, &work[i]), 0);
+    }
+    for (uint32_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        cr_expect_eq(work[i].status, ECH_OK);
+    }
+    expect_same(sum);
+    ech_exact_sum_destroy(&sum);
+    munmap(memory, bytes);
 }

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -11,7 +13,7 @@ TestSuite(strategy, .fini = ech_test_expect_no_leak);
 static ech_strategy *create(const char *name, double participation)
 {
     ech_layout *layout = ech_test_layout_of(10);
-    ech_strategy_options options = ech_strategy_defaults();
+    ech_strategy_options options = ech_strategy_defaults(name);
     options.participation = participation;
     ech_strategy *strategy = NULL;
     cr_assert_eq(ech_strategy_create(name, &options, layout, &strategy), ECH_OK);
@@ -57,7 +59,7 @@ Test(strategy, fedavg_weighs_by_samples_and_fedsgd_equally)
 Test(strategy, an_unknown_name_lists_the_known)
 {
     ech_layout *layout = ech_test_layout_of(1);
-    const ech_strategy_options options = ech_strategy_defaults();
+    const ech_strategy_options options = ech_strategy_defaults("fedavgg");
     ech_strategy *strategy = NULL;
     cr_expect_eq(ech_strategy_create("fedavgg", &options, layout, &strategy), ECH_ERR_NOT_FOUND);
     cr_expect_not_null(strstr(ech_status_message(), "'fedavgg': expected one of fedavg, fedsgd"));
@@ -67,13 +69,29 @@ Test(strategy, an_unknown_name_lists_the_known)
 
 Test(strategy, options_out_of_range_are_refused)
 {
+    static const struct {
+        size_t offset;
+        double value;
+        const char *message;
+    } cases[] = {
+        {offsetof(ech_strategy_options, participation), 0.0, "participation is 0: expected above"},
+        {offsetof(ech_strategy_options, participation), 1.5, "participation is 1.5"},
+        {offsetof(ech_strategy_options, proximal), -1.0, "proximal is -1: expected at least 0"},
+        {offsetof(ech_strategy_options, server_lr), 0.0, "server_lr is 0: expected above 0"},
+        {offsetof(ech_strategy_options, server_lr), INFINITY, "server_lr is inf"},
+        {offsetof(ech_strategy_options, server_momentum), 1.0, "server_momentum is 1: expected"},
+        {offsetof(ech_strategy_options, server_beta2), -0.5, "server_beta2 is -0.5: expected"},
+        {offsetof(ech_strategy_options, server_tau), NAN, "server_tau is nan: expected above 0"},
+    };
     ech_layout *layout = ech_test_layout_of(1);
-    ech_strategy_options options = ech_strategy_defaults();
     ech_strategy *strategy = NULL;
-    options.participation = 0.0;
-    cr_expect_eq(ech_strategy_create("fedavg", &options, layout, &strategy), ECH_ERR_ARGUMENT);
-    options.participation = 1.5;
-    cr_expect_eq(ech_strategy_create("fedavg", &options, layout, &strategy), ECH_ERR_ARGUMENT);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ech_strategy_options options = ech_strategy_defaults("fedadam");
+        memcpy((char *)&options + cases[i].offset, &cases[i].value, sizeof cases[i].value);
+        cr_expect_eq(ech_strategy_create("fedadam", &options, layout, &strategy), ECH_ERR_ARGUMENT);
+        cr_expect_not_null(strstr(ech_status_message(), cases[i].message), "got: %s",
+                           ech_status_message());
+    }
     cr_expect_null(strategy);
     ech_layout_destroy(&layout);
 }
@@ -86,4 +104,38 @@ Test(strategy, a_difference_is_taken_in_place)
     cr_expect_eq(update[0], 0.5F);
     cr_expect_eq(update[1], -3.0F);
     cr_expect_eq(update[2], 0.0F);
+}
+
+/* Running statistics have no gradient: no rule of the server's scales or remembers them. */
+Test(strategy, statistics_take_the_mean_difference_itself)
+{
+    ech_layout *layout = ech_test_layout();
+    const ech_tensor *statistic = ech_layout_find(layout, "running_mean");
+    float *mean = ech_calloc(layout->value_count, sizeof *mean);
+    for (uint32_t i = 0; ech_strategy_rule_at(i) != NULL; i++) {
+        const ech_strategy_rule *rule = ech_strategy_rule_at(i);
+        if (rule->update == NULL) {
+            continue;
+        }
+        ech_strategy_options options = rule->defaults;
+        options.server_lr = 0.25;
+        ech_strategy *strategy = NULL;
+        float *global = ech_calloc(layout->value_count, sizeof *global);
+        cr_assert_eq(ech_strategy_create(rule->name, &options, layout, &strategy), ECH_OK);
+        for (uint64_t e = 0; e < layout->value_count; e++) {
+            mean[e] = 0.5F;
+        }
+        rule->update(strategy, layout, mean, global);
+        rule->update(strategy, layout, mean, global);
+        for (uint64_t e = 0; e < layout->value_count; e++) {
+            const bool is_statistic =
+                e >= statistic->offset && e < statistic->offset + statistic->count;
+            cr_assert_eq(global[e] == 1.0F, is_statistic, "%s, element %llu", rule->name,
+                         (unsigned long long)e);
+        }
+        ech_strategy_destroy(&strategy);
+        ech_free(global);
+    }
+    ech_free(mean);
+    ech_layout_destroy(&layout);
 }

@@ -1,0 +1,36 @@
+#include "runtime/fed/strategy_rules.h"
+
+enum { MOMENTUM };
+
+static void step(ech_strategy *strategy, const float *mean, float *global, uint64_t first,
+                 uint64_t count)
+{
+    const double beta = strategy->options.server_momentum;
+    const double lr = strategy->options.server_lr;
+    float *momentum = strategy->vectors[MOMENTUM];
+    for (uint64_t i = first; i < first + count; i++) {
+        momentum[i] = (float)(beta * (double)momentum[i] + (double)mean[i]);
+        global[i] = (float)((double)global[i] + lr * (double)momentum[i]);
+    }
+}
+
+static void update(ech_strategy *strategy, const ech_layout *layout, const float *mean,
+                   float *global)
+{
+    ech_strategy_apply(strategy, layout, mean, global, step);
+}
+
+/* Hsu, Qi and Brown, "Measuring the effects of non-identical data distribution for federated visual
+ * classification" (2019): the mean difference drives a momentum of the server's. */
+const ech_strategy_rule ech_strategy_fedavgm = {
+    .name = "fedavgm",
+    .form = ECH_AGGREGATE_DIFFERENCE,
+    .vector_names = {[MOMENTUM] = "momentum"},
+    .defaults = {.participation = 1.0,
+                 .server_lr = 1.0,
+                 .server_momentum = 0.9,
+                 .server_tau = 1e-3},
+    .select = ech_strategy_select_share,
+    .weight = ech_strategy_weight_samples,
+    .update = update,
+};

@@ -1,0 +1,17 @@
+#include "runtime/fed/strategy_rules.h"
+
+static void prepare(const ech_strategy *strategy, ech_train_request *request)
+{
+    request->proximal = strategy->options.proximal;
+}
+
+/* Li et al., "Federated optimization in heterogeneous networks" (MLSys 2020): local training adds
+ * mu/2 ||w - w_t||^2 to its objective. Weighted like FedAvg. mu = 0.3 is Flight's. */
+const ech_strategy_rule ech_strategy_fedprox = {
+    .name = "fedprox",
+    .form = ECH_AGGREGATE_STATE,
+    .defaults = {.participation = 1.0, .proximal = 0.3, .server_lr = 1.0, .server_tau = 1e-3},
+    .select = ech_strategy_select_share,
+    .weight = ech_strategy_weight_samples,
+    .prepare = prepare,
+};

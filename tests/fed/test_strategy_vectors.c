@@ -1,0 +1,218 @@
+/* Every strategy against vectors/strategies.json, which an independent NumPy script wrote: two
+ * rounds, unequal sizes and numbers of steps, partial participation, with and without momentum. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/base/yaml.h"
+#include "runtime/fed/exact_sum.h"
+#include "runtime/fed/strategy.h"
+#include "tests/fed/exact_support.h"
+#include "tests/support.h"
+
+enum { DIMENSION_MAX = 8, SAMPLES_MAX = 16, WORKERS_MAX = 4 };
+
+/* A linear model with local SGD on the mean of 1/2 (x w - y)^2, the samples in order. */
+typedef struct {
+    uint32_t sample_count;
+    double x[SAMPLES_MAX][DIMENSION_MAX];
+    double y[SAMPLES_MAX];
+} worker_data;
+
+typedef struct {
+    uint32_t dimension;
+    uint32_t batch;
+    uint32_t epochs;
+    double lr;
+    double start[DIMENSION_MAX];
+    uint32_t worker_count;
+    worker_data workers[WORKERS_MAX];
+} problem;
+
+static double real_of(const ech_yaml_node *node)
+{
+    double value = 0.0;
+    cr_assert_eq(ech_yaml_read_real(node, "a number", &value), ECH_OK, "%s", ech_status_message());
+    return value;
+}
+
+static double member(const ech_yaml_node *object, const char *key)
+{
+    return real_of(ech_yaml_find(object, key));
+}
+
+static uint32_t read_reals(const ech_yaml_node *list, double *out)
+{
+    for (size_t i = 0; i < ech_yaml_count(list); i++) {
+        out[i] = real_of(ech_yaml_item(list, i));
+    }
+    return (uint32_t)ech_yaml_count(list);
+}
+
+static problem read_problem(const ech_yaml_node *root)
+{
+    problem p = {
+        .dimension = (uint32_t)member(root, "dimension"),
+        .batch = (uint32_t)member(root, "batch"),
+        .epochs = (uint32_t)member(root, "epochs"),
+        .lr = member(root, "lr"),
+    };
+    read_reals(ech_yaml_find(root, "start"), p.start);
+    const ech_yaml_node *workers = ech_yaml_find(root, "workers");
+    p.worker_count = (uint32_t)ech_yaml_count(workers);
+    for (uint32_t w = 0; w < p.worker_count; w++) {
+        const ech_yaml_node *worker = ech_yaml_item(workers, w);
+        const ech_yaml_node *x = ech_yaml_find(worker, "x");
+        p.workers[w].sample_count = read_reals(ech_yaml_find(worker, "y"), p.workers[w].y);
+        for (uint32_t i = 0; i < p.workers[w].sample_count; i++) {
+            read_reals(ech_yaml_item(x, i), p.workers[w].x[i]);
+        }
+    }
+    return p;
+}
+
+/* The mean gradient of samples [first, end) at w. */
+static void gradient_of(const problem *p, const worker_data *data, uint32_t first, uint32_t end,
+                        const double *w, double *gradient)
+{
+    memset(gradient, 0, p->dimension * sizeof *gradient);
+    for (uint32_t i = first; i < end; i++) {
+        double error = -data->y[i];
+        for (uint32_t d = 0; d < p->dimension; d++) {
+            error += data->x[i][d] * w[d];
+        }
+        for (uint32_t d = 0; d < p->dimension; d++) {
+            gradient[d] += data->x[i][d] * error / (end - first);
+        }
+    }
+}
+
+static void train(const problem *p, const ech_train_request *request, double momentum,
+                  const float *global, float *update)
+{
+    const worker_data *data = &p->workers[request->worker];
+    double w[DIMENSION_MAX];
+    double velocity[DIMENSION_MAX] = {0.0};
+    double gradient[DIMENSION_MAX];
+    for (uint32_t d = 0; d < p->dimension; d++) {
+        w[d] = (double)global[d];
+    }
+    for (uint32_t epoch = 0; epoch < request->epochs; epoch++) {
+        for (uint32_t first = 0; first < data->sample_count; first += p->batch) {
+            const uint32_t left = data->sample_count - first;
+            gradient_of(p, data, first, first + (left < p->batch ? left : p->batch), w, gradient);
+            for (uint32_t d = 0; d < p->dimension; d++) {
+                gradient[d] += request->proximal * (w[d] - (double)global[d]);
+                velocity[d] = momentum * velocity[d] + gradient[d];
+                w[d] -= p->lr * velocity[d];
+            }
+        }
+    }
+    for (uint32_t d = 0; d < p->dimension; d++) {
+        update[d] = (float)w[d];
+    }
+}
+
+/* One round of these participants, as the synchronous process runs it. */
+static void run_round(const problem *p, ech_strategy *strategy, const ech_layout *layout,
+                      double momentum, const ech_yaml_node *participants, float *global)
+{
+    ech_exact_sum *sum = ech_test_sum(layout, 1000);
+    const ech_state_view view = {.values = global};
+    for (size_t i = 0; i < ech_yaml_count(participants); i++) {
+        ech_train_request request = {.worker = (uint64_t)real_of(ech_yaml_item(participants, i)),
+                                     .epochs = p->epochs};
+        float update[DIMENSION_MAX];
+        if (strategy->rule->prepare != NULL) {
+            strategy->rule->prepare(strategy, &request);
+        }
+        train(p, &request, momentum, global, update);
+        if (strategy->rule->form == ECH_AGGREGATE_DIFFERENCE) {
+            ech_strategy_difference((ech_state){.values = update}, view, p->dimension);
+        }
+        const uint64_t samples = p->workers[request.worker].sample_count;
+        cr_assert_eq(ech_exact_sum_add(sum, (ech_state_view){.values = update},
+                                       strategy->rule->weight(strategy, samples)),
+                     ECH_OK);
+    }
+    float mean[DIMENSION_MAX];
+    cr_assert_eq(ech_exact_sum_finish(sum, 0, p->dimension, mean), ECH_OK);
+    if (strategy->rule->update != NULL) {
+        strategy->rule->update(strategy, layout, mean, global);
+    } else {
+        memcpy(global, mean, p->dimension * sizeof *global);
+    }
+    ech_exact_sum_destroy(&sum);
+}
+
+static ech_strategy *create(const ech_yaml_node *expected, const ech_layout *layout)
+{
+    const char *name = ech_yaml_text(ech_yaml_find(expected, "strategy"));
+    const ech_yaml_node *given = ech_yaml_find(expected, "options");
+    ech_strategy_options options = ech_strategy_defaults(name);
+    struct {
+        const char *key;
+        double *value;
+    } keys[] = {{"proximal", &options.proximal},
+                {"server_lr", &options.server_lr},
+                {"server_momentum", &options.server_momentum},
+                {"server_beta2", &options.server_beta2},
+                {"server_tau", &options.server_tau}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (ech_yaml_find(given, keys[i].key) != NULL) {
+            *keys[i].value = member(given, keys[i].key);
+        }
+    }
+    ech_strategy *strategy = NULL;
+    cr_assert_eq(ech_strategy_create(name, &options, layout, &strategy), ECH_OK);
+    return strategy;
+}
+
+static void expect_models(const problem *p, const ech_yaml_node *rounds,
+                          const ech_yaml_node *expected)
+{
+    ech_layout *layout = ech_test_layout_of(p->dimension);
+    ech_strategy *strategy = create(expected, layout);
+    const double momentum = member(expected, "momentum");
+    float global[DIMENSION_MAX];
+    for (uint32_t d = 0; d < p->dimension; d++) {
+        global[d] = (float)p->start[d];
+    }
+    for (size_t r = 0; r < ech_yaml_count(rounds); r++) {
+        double model[DIMENSION_MAX];
+        read_reals(ech_yaml_item(ech_yaml_find(expected, "models"), r), model);
+        run_round(p, strategy, layout, momentum, ech_yaml_item(rounds, r), global);
+        for (uint32_t d = 0; d < p->dimension; d++) {
+            cr_expect_float_eq((double)global[d], model[d], 1e-6, "%s, momentum %g, round %zu: %u",
+                               strategy->rule->name, momentum, r + 1, d);
+        }
+    }
+    ech_strategy_destroy(&strategy);
+    ech_layout_destroy(&layout);
+}
+
+TestSuite(strategy_vectors, .fini = ech_test_expect_no_leak);
+
+Test(strategy_vectors, two_rounds_of_each_rule)
+{
+    ech_yaml *document = NULL;
+    cr_assert_eq(ech_yaml_load_file(ECH_SOURCE_DIR "/tests/fed/vectors/strategies.json", &document),
+                 ECH_OK);
+    const ech_yaml_node *root = ech_yaml_root(document);
+    const ech_yaml_node *cases = ech_yaml_find(root, "cases");
+    const problem p = read_problem(root);
+    bool covered[64] = {false};
+    for (size_t i = 0; i < ech_yaml_count(cases); i++) {
+        const ech_yaml_node *expected = ech_yaml_item(cases, i);
+        expect_models(&p, ech_yaml_find(root, "rounds"), expected);
+        for (uint32_t rule = 0; ech_strategy_rule_at(rule) != NULL; rule++) {
+            covered[rule] |= strcmp(ech_strategy_rule_at(rule)->name,
+                                    ech_yaml_text(ech_yaml_find(expected, "strategy"))) == 0;
+        }
+    }
+    for (uint32_t rule = 0; ech_strategy_rule_at(rule) != NULL; rule++) {
+        cr_expect(covered[rule], "no vectors for %s", ech_strategy_rule_at(rule)->name);
+    }
+    ech_yaml_destroy(&document);
+}

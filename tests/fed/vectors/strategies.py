@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Two rounds of small federations by NumPy in float64: what strategies.json holds.
+
+    python3 strategies.py > strategies.json
+
+Written from the papers, without a look at Echelon's own rules. Four workers with 3 to 11 samples of
+a linear model, so that n_k and the number of steps differ; three of the four take part in a round.
+"""
+import json
+
+import numpy as np
+
+DIMENSION = 5
+SIZES = (3, 11, 6, 8)
+ROUNDS = ((0, 1, 3), (1, 2, 3))
+LR, BATCH, EPOCHS = 0.0625, 4, 2
+
+
+def make_data():
+    """Numbers that float32 and JSON hold exactly: multiples of 1/64."""
+    generator = np.random.default_rng(7)
+    workers = []
+    for size in SIZES:
+        x = generator.integers(-64, 65, (size, DIMENSION)) / 64
+        y = generator.integers(-128, 129, size) / 64
+        workers.append((x, y))
+    start = generator.integers(-64, 65, DIMENSION) / 64
+    return workers, start
+
+
+def train(w_start, x, y, momentum, mu):
+    """PyTorch's SGD on the mean of 1/2 (x w - y)^2, samples in order, the last batch kept."""
+    w, velocity = w_start.copy(), None
+    for _ in range(EPOCHS):
+        for first in range(0, len(y), BATCH):
+            rows = slice(first, first + BATCH)
+            error = x[rows] @ w - y[rows]
+            gradient = x[rows].T @ error / len(error) + mu * (w - w_start)
+            velocity = gradient if velocity is None else momentum * velocity + gradient
+            w = w - LR * velocity
+    return w
+
+
+def server_fedavg(state, w, delta, o):
+    return w + delta
+
+
+def server_fedavgm(state, w, delta, o):
+    state["v"] = o["server_momentum"] * state.get("v", 0) + delta
+    return w + o["server_lr"] * state["v"]
+
+
+def adaptive(state, w, delta, o, second):
+    m = o["server_momentum"] * state.get("m", 0) + (1 - o["server_momentum"]) * delta
+    v = second(state.get("v", np.full(DIMENSION, o["server_tau"] ** 2)), delta**2)
+    state.update(m=m, v=v)
+    return w + o["server_lr"] * m / (np.sqrt(v) + o["server_tau"])
+
+
+def server_fedadagrad(state, w, delta, o):
+    return adaptive(state, w, delta, o, lambda v, d2: v + d2)
+
+
+def server_fedyogi(state, w, delta, o):
+    b = o["server_beta2"]
+    return adaptive(state, w, delta, o, lambda v, d2: v - (1 - b) * d2 * np.sign(v - d2))
+
+
+def server_fedadam(state, w, delta, o):
+    b = o["server_beta2"]
+    return adaptive(state, w, delta, o, lambda v, d2: b * v + (1 - b) * d2)
+
+
+ADAPTIVE = dict(server_lr=0.125, server_momentum=0.9, server_beta2=0.99, server_tau=0.0625)
+CASES = [
+    ("fedavg", {}),
+    ("fedsgd", {}),
+    ("fedprox", {"proximal": 0.3}),
+    ("fedprox", {"proximal": 1.5}),
+    ("fedavgm", {"server_lr": 1.0, "server_momentum": 0.9}),
+    ("fedavgm", {"server_lr": 0.5, "server_momentum": 0.0}),
+    ("fedadagrad", {"server_lr": 0.125, "server_momentum": 0.0, "server_tau": 0.0625}),
+    ("fedyogi", dict(ADAPTIVE)),
+    ("fedadam", dict(ADAPTIVE)),
+]
+
+
+def run(name, options, momentum, workers, start):
+    server = globals().get("server_" + name, server_fedavg)
+    state, w, models = {}, start, []
+    for participants in ROUNDS:
+        weights = np.array([1 if name == "fedsgd" else SIZES[k] for k in participants], float)
+        mu = options.get("proximal", 0.0)
+        updates = [train(w, *workers[k], momentum, mu) for k in participants]
+        delta = sum(p * (u - w) for p, u in zip(weights / weights.sum(), updates))
+        w = server(state, w, delta, options)
+        models.append(w.tolist())
+    return {"strategy": name, "momentum": momentum, "options": options, "models": models}
+
+
+def main():
+    workers, start = make_data()
+    cases = [run(n, o, m, workers, start) for n, o in CASES for m in (0.0, 0.75)]
+    print(json.dumps({
+        "dimension": DIMENSION, "lr": LR, "batch": BATCH, "epochs": EPOCHS,
+        "rounds": ROUNDS, "start": start.tolist(),
+        "workers": [{"x": x.tolist(), "y": y.tolist()} for x, y in workers],
+        "cases": cases,
+    }))
+
+
+main()
