@@ -165,6 +165,23 @@ Test(exact_order, slices_have_the_bits_of_the_whole)
     ech_exact_sum_destroy(&sum);
 }
 
+Test(exact_order, a_slice_writes_nothing_else)
+{
+    ech_exact_sum *sum = aggregate(0, UPDATES, 4);
+    float *values = ech_calloc(layout->value_count, sizeof *values);
+    const uint64_t first = 8100;
+    const uint64_t count = 1000;
+    for (uint64_t i = 0; i < layout->value_count; i++) {
+        values[i] = 12345.0F;
+    }
+    cr_assert_eq(ech_exact_sum_finish(sum, first, count, values), ECH_OK);
+    for (uint64_t i = 0; i < layout->value_count; i++) {
+        cr_assert_eq(values[i] == 12345.0F, i < first || i >= first + count);
+    }
+    ech_free(values);
+    ech_exact_sum_destroy(&sum);
+}
+
 static void *map_sum(int file, uint64_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
