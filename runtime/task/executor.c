@@ -13,6 +13,8 @@ static const uint64_t default_arena_bytes = (uint64_t)64 << 20;
 
 static const ech_executor_variant *const variants[] = {
     [ECH_EXECUTOR_SERIAL] = &ech_executor_serial,
+    [ECH_EXECUTOR_THREADS] = &ech_executor_threads,
+    [ECH_EXECUTOR_MPI] = &ech_executor_mpi,
 };
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 

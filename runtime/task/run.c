@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/mpi/guard.h"
 #include "runtime/task/executor_priv.h"
 #include "runtime/task/ticks.h"
 
@@ -36,13 +37,33 @@ static ech_status call_and_wait(ech_task_context *context, size_t *result_bytes)
     return status == ECH_OK ? ECH_OK : ech_fail(status, "%s", message);
 }
 
+static ech_status call_in_black_box(ech_task_context *context, size_t *result_bytes)
+{
+    const ech_executor *executor = context->executor;
+    if (!executor->variant->has_black_box) {
+        return call_and_wait(context, result_bytes);
+    }
+    ech_guard_task outer;
+    if (context->outer != NULL) {
+        outer = ech_guard_save_task();
+    }
+    ech_guard_enter_task(context->call->id, executor->apps->apps[context->call->app].name);
+    const ech_status status = call_and_wait(context, result_bytes);
+    if (context->outer != NULL) {
+        ech_guard_restore_task(&outer);
+    } else {
+        ech_guard_leave_task();
+    }
+    return status;
+}
+
 void ech_run_call(ech_executor *executor, const ech_call *call, uint64_t started_ticks,
                   ech_outcome *outcome)
 {
     ech_task_context context = {.executor = executor, .call = call, .outer = executor->current};
     executor->current = &context;
     size_t result_bytes = 0;
-    const ech_status status = call_and_wait(&context, &result_bytes);
+    const ech_status status = call_in_black_box(&context, &result_bytes);
     executor->current = context.outer;
     *outcome = (ech_outcome){
         .status = status,
@@ -132,10 +153,15 @@ ech_status ech_task_exchange(ech_task_context *context, const void *mine, size_t
 
 void ech_task_describe(ech_task_context *context, const char *format, ...)
 {
+    if (!context->executor->variant->has_black_box) {
+        return;
+    }
+    char text[ECH_BLACK_BOX_NAME_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(context->description, sizeof context->description, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    ech_guard_detail("%s", text);
 }
 
 void ech_task_yield(ech_task_context *context)

@@ -15,7 +15,7 @@ typedef struct {
     ech_status (*exchange)(void *self, uint32_t member, const void *mine, size_t bytes, void *all);
 } ech_team;
 
-enum { ECH_OUTCOME_MESSAGE_BYTES = 1024, ECH_TASK_DESCRIPTION_BYTES = 64 };
+enum { ECH_OUTCOME_MESSAGE_BYTES = 1024 };
 
 typedef struct {
     uint64_t id;
@@ -50,7 +50,6 @@ struct ech_task_context {
     const ech_call *call;
     ech_task_context *outer; /* the task that waits below this one on the stack */
     uint32_t open_children;
-    char description[ECH_TASK_DESCRIPTION_BYTES];
 };
 
 /** Run a task on this rank. Returns after the tasks that it submitted have ended. */

@@ -35,6 +35,12 @@ uint64_t ech_ticks_wall_ns(const ech_ticks_scale *scale, uint64_t ticks)
     return scale->last_ns + (uint64_t)(int64_t)distance;
 }
 
+uint64_t ech_ticks_of_wall_ns(const ech_ticks_scale *scale, uint64_t ns)
+{
+    const double distance = (double)(int64_t)(ns - scale->last_ns) / ns_per_tick(scale);
+    return scale->last_ticks + (uint64_t)(int64_t)distance;
+}
+
 uint64_t ech_ticks_of_ns(const ech_ticks_scale *scale, uint64_t ns)
 {
     return (uint64_t)((double)ns / ns_per_tick(scale));

@@ -34,6 +34,8 @@ void ech_ticks_begin(ech_ticks_scale *scale);
 void ech_ticks_refresh(ech_ticks_scale *scale);
 /** Nanoseconds since 1970 of a moment. */
 uint64_t ech_ticks_wall_ns(const ech_ticks_scale *scale, uint64_t ticks);
+/** The ticks of a moment. */
+uint64_t ech_ticks_of_wall_ns(const ech_ticks_scale *scale, uint64_t ns);
 /** Ticks in so many nanoseconds. */
 uint64_t ech_ticks_of_ns(const ech_ticks_scale *scale, uint64_t ns);
 /** Nanoseconds in so many ticks. */

@@ -183,9 +183,29 @@ void ech_graph_push_ready(ech_graph *graph, ech_future *node)
     graph->ready_lanes |= 1U << lane;
 }
 
+void ech_graph_push_ready_first(ech_graph *graph, ech_future *node)
+{
+    const uint32_t lane = ech_lane_of_depth(node->depth);
+    ech_node_list *list = &graph->ready[lane][list_of(node)];
+    node->state = ECH_NODE_READY;
+    node->next = list->first;
+    list->first = node;
+    if (list->last == NULL) {
+        list->last = node;
+    }
+    graph->ready_priorities[lane] |= 1U << list_of(node);
+    graph->ready_lanes |= 1U << lane;
+}
+
 static uint32_t highest_bit(uint32_t mask)
 {
     return 31U - (uint32_t)__builtin_clz(mask);
+}
+
+ech_future *ech_graph_first_ready_in(const ech_graph *graph, uint32_t lane)
+{
+    const uint32_t priorities = graph->ready_priorities[lane];
+    return priorities == 0 ? NULL : graph->ready[lane][highest_bit(priorities)].first;
 }
 
 ech_future *ech_graph_first_ready(const ech_graph *graph, uint32_t lane)
@@ -194,8 +214,7 @@ ech_future *ech_graph_first_ready(const ech_graph *graph, uint32_t lane)
     if (lanes == 0) {
         return NULL;
     }
-    const uint32_t deepest = highest_bit(lanes);
-    return graph->ready[deepest][highest_bit(graph->ready_priorities[deepest])].first;
+    return ech_graph_first_ready_in(graph, highest_bit(lanes));
 }
 
 static void list_emptied(ech_graph *graph, uint32_t lane, uint32_t priority)

@@ -124,6 +124,10 @@ void ech_graph_push_ready(ech_graph *graph, ech_future *node);
 /** The ready node to run first: deepest lane of at least `lane`, largest priority, oldest. NULL if
  *  there is none. */
 ech_future *ech_graph_first_ready(const ech_graph *graph, uint32_t lane);
+/** The same within one lane. */
+ech_future *ech_graph_first_ready_in(const ech_graph *graph, uint32_t lane);
+/** Put a node that was just taken out back to where it was. */
+void ech_graph_push_ready_first(ech_graph *graph, ech_future *node);
 /** Take the first of its list out again. */
 void ech_graph_pop_ready(ech_graph *graph, ech_future *node);
 /** Take any ready node out: linear in the length of its list. */

@@ -1,0 +1,271 @@
+#include "runtime/task/hosts/links.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/memory.h"
+#include "runtime/mpi/guard.h"
+#include "runtime/task/hosts/links_priv.h"
+
+static const uint64_t poll_after_item_ns = 1000000;
+static const uint64_t nap_first_ns = 50000;
+static const uint64_t nap_max_ns = 2000000;
+enum { FORWARDS_A_CALL = 256 };
+
+/* The records of this host's ranks, on their way to host 0. */
+static void send_records(void *self, const ech_task_record *records, size_t count)
+{
+    ech_links *links = self;
+    void *body = ech_mailbox_begin(links->mailbox, 0, ITEM_RECORDS, count * sizeof *records);
+    if (body == NULL) {
+        ech_abort(ECH_ERR_MEMORY);
+    }
+    memcpy(body, records, count * sizeof *records);
+}
+
+static void take_stop(ech_links *links, uint64_t program_status)
+{
+    ech_pool_stop(links->pool, (ech_status)program_status);
+}
+
+static void take_records(ech_links *links, const ech_task_record *records, size_t bytes)
+{
+    const ech_task_record_sink *sink = &links->pool->executor->recorder.sink;
+    if (sink->write != NULL) {
+        sink->write(sink->self, records, bytes / sizeof *records);
+    }
+}
+
+static uint64_t word_of(const void *body)
+{
+    uint64_t word = 0;
+    memcpy(&word, body, sizeof word);
+    return word;
+}
+
+static ech_status take_item(void *self, int from_host, uint32_t kind, const void *body,
+                            size_t bytes)
+{
+    ech_links *links = self;
+    switch ((item_kind)kind) {
+    case ITEM_TASK:
+        return ech_links_admit(links, body, (const unsigned char *)body + sizeof(task_item));
+    case ITEM_DONE:
+        ech_links_take_done(links, body, (const unsigned char *)body + sizeof(done_item));
+        return ECH_OK;
+    case ITEM_HUNGRY:
+        links->wanted[from_host] = word_of(body);
+        return ECH_OK;
+    case ITEM_GRANT:
+        links->asked[from_host] = false;
+        return ECH_OK;
+    case ITEM_RECORDS:
+        take_records(links, body, bytes);
+        return ECH_OK;
+    case ITEM_STOP:
+        take_stop(links, word_of(body));
+        return ECH_OK;
+    case ITEM_BYE:
+        links->byes++;
+        links->lost_records += word_of(body);
+        return ECH_OK;
+    }
+    return ech_fail(ECH_ERR_FORMAT, "a task message of unknown kind %u from host %d", kind,
+                    from_host);
+}
+
+/* What the ranks of this host want to have run on another. */
+static bool forward_bound(ech_links *links)
+{
+    ech_pool *pool = links->pool;
+    uint64_t ref = 0;
+    bool any = false;
+    for (int i = 0; i < FORWARDS_A_CALL &&
+                    ech_ring_take(ech_pool_outbound(pool), ECH_POOL_RING_ORDER, &ref, 1) == 1;
+         i++) {
+        ech_cell *cell = ech_pool_cell(pool, ech_ref_owner(ref), ech_ref_cell(ref));
+        any = true;
+        if (ech_links_claim(links, ref) &&
+            !ech_links_send_task(links, ech_links_destination(links, cell), ref)) {
+            ech_abort(ECH_ERR_MEMORY);
+        }
+    }
+    return any;
+}
+
+static ech_status serve_once(ech_links *links, bool *any)
+{
+    bool received = false;
+    ech_status status = ech_mailbox_receive(links->mailbox, &received);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const bool forwarded = forward_bound(links);
+    const bool admitted = ech_links_admit_waiting(links);
+    ech_links_balance(links);
+    *any = received || forwarded || admitted;
+    if (*any) {
+        links->last_item_ns = ech_clock_ns();
+        links->next_nap_ns = nap_first_ns;
+    }
+    return ech_mailbox_flush(links->mailbox);
+}
+
+/* From within a step, a yield or a poll. A failure here is one of MPI or memory: the job ends. */
+static bool serve(ech_pool *pool)
+{
+    ech_links *links = pool->links;
+    bool any = false;
+    if (links->serving) {
+        return false; /* a sink that yields */
+    }
+    links->serving = true;
+    const ech_status status = serve_once(links, &any);
+    links->serving = false;
+    if (status != ECH_OK) {
+        ech_abort(status);
+    }
+    return any;
+}
+
+/* Poll for a millisecond after the last message, then sleep for longer and longer. */
+static uint64_t nap_ns(ech_pool *pool)
+{
+    ech_links *links = pool->links;
+    if (ech_clock_ns() - links->last_item_ns < poll_after_item_ns) {
+        return 0;
+    }
+    const uint64_t nap = links->next_nap_ns;
+    links->next_nap_ns = 2 * nap < nap_max_ns ? 2 * nap : nap_max_ns;
+    return nap;
+}
+
+static ech_status allocate(ech_links *links)
+{
+    const ech_pool_shape *shape = &links->pool->shape;
+    links->free_guests = ech_calloc(shape->guest_cells, sizeof *links->free_guests);
+    links->wanted = ech_calloc((size_t)links->hosts, sizeof *links->wanted);
+    links->asked = ech_calloc((size_t)links->hosts, sizeof *links->asked);
+    if (links->free_guests == NULL || links->wanted == NULL || links->asked == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (uint32_t i = 0; i < shape->guest_cells; i++) {
+        links->free_guests[i] = shape->own_cells + shape->guest_cells - 1 - i;
+    }
+    links->free_guest_count = shape->guest_cells;
+    return ECH_OK;
+}
+
+ech_status ech_links_create(ech_pool *pool, ech_machine *machine, ech_links **out)
+{
+    ech_links *links = ech_calloc(1, sizeof *links);
+    *out = links;
+    if (links == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    links->pool = pool;
+    links->machine = machine;
+    links->host = ech_machine_host(machine);
+    links->hosts = ech_machine_host_count(machine);
+    ech_status status = allocate(links);
+    const ech_status made =
+        ech_mailbox_create(ech_machine_leader_comm(machine), take_item, links, &links->mailbox);
+    status = status != ECH_OK ? status : made;
+    if (status != ECH_OK) {
+        ech_links_destroy(out);
+        return status;
+    }
+    pool->links = links;
+    pool->serve = serve;
+    pool->nap_ns = nap_ns;
+    pool->take_back = ech_links_take_back;
+    pool->reads_records = true;
+    pool->records_sink = links->host == 0
+                             ? pool->executor->recorder.sink
+                             : (ech_task_record_sink){.self = links, .write = send_records};
+    return ECH_OK;
+}
+
+void ech_links_destroy(ech_links **links)
+{
+    if (links == NULL || *links == NULL) {
+        return;
+    }
+    ech_mailbox_destroy(&(*links)->mailbox);
+    while ((*links)->first_waiting != NULL) {
+        waiting_guest *first = (*links)->first_waiting;
+        (*links)->first_waiting = first->next;
+        ech_free(first);
+    }
+    ech_free((*links)->free_guests);
+    ech_free((*links)->wanted);
+    ech_free((*links)->asked);
+    ech_free(*links);
+    *links = NULL;
+}
+
+void ech_links_begin_run(ech_links *links)
+{
+    memset(links->wanted, 0, (size_t)links->hosts * sizeof *links->wanted);
+    memset(links->asked, 0, (size_t)links->hosts * sizeof *links->asked);
+    links->byes = 0;
+    links->lost_records = 0;
+    links->last_item_ns = ech_clock_ns();
+    links->next_nap_ns = nap_first_ns;
+}
+
+/* Serve in naps until a condition holds; bounded. */
+static ech_status serve_until(ech_links *links, bool (*holds)(ech_links *links), const char *what)
+{
+    const uint64_t until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
+    while (!holds(links)) {
+        if (!serve(links->pool)) {
+            ech_clock_sleep_ns(nap_first_ns);
+        }
+        if (ech_clock_ns() > until) {
+            return ech_fail(ECH_ERR_TIMEOUT, "hosts did not answer while %s", what);
+        }
+    }
+    return ECH_OK;
+}
+
+static bool all_left(ech_links *links)
+{
+    return links->byes == links->hosts - 1 && ech_mailbox_is_quiet(links->mailbox);
+}
+
+static bool all_sent(ech_links *links)
+{
+    return ech_mailbox_is_quiet(links->mailbox);
+}
+
+ech_status ech_links_end_run(ech_links *links, ech_status program_status)
+{
+    for (int host = 1; host < links->hosts; host++) {
+        uint64_t *body = ech_mailbox_begin(links->mailbox, host, ITEM_STOP, sizeof(uint64_t));
+        if (body == NULL) {
+            return ECH_ERR_MEMORY;
+        }
+        *body = (uint64_t)program_status;
+    }
+    const ech_status status = serve_until(links, all_left, "the run ends");
+    if (links->lost_records > 0) {
+        ech_log(ECH_LOG_WARNING, "%llu task records of other hosts are lost",
+                (unsigned long long)links->lost_records);
+    }
+    return status;
+}
+
+ech_status ech_links_leave_run(ech_links *links)
+{
+    ech_pool_read_records(links->pool);
+    uint64_t *body = ech_mailbox_begin(links->mailbox, 0, ITEM_BYE, sizeof(uint64_t));
+    if (body == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    *body = ech_pool_lost_records(links->pool);
+    const ech_status status = ech_mailbox_flush(links->mailbox);
+    return status != ECH_OK ? status : serve_until(links, all_sent, "a host leaves the run");
+}

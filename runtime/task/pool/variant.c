@@ -1,0 +1,93 @@
+/* The functions of an executor's table that threads and mpi have in common. */
+#include "runtime/task/pool/pool.h"
+
+static ech_pool *pool_of(const ech_executor *executor)
+{
+    return executor->backend;
+}
+
+enum { RELEASES_BETWEEN_COLLECTS = 16 };
+
+/* A program that submits for long without waiting gets its results taken in on the way. */
+void ech_pool_variant_release(ech_executor *executor)
+{
+    ech_pool *pool = pool_of(executor);
+    if (++pool->releases % RELEASES_BETWEEN_COLLECTS == 0 && executor->continuing == NULL) {
+        if (pool->serve != NULL) {
+            pool->serve(pool);
+        }
+        if (ech_pool_collect(pool)) {
+            ech_executor_settle(executor);
+        }
+    }
+    ech_pool_release(pool);
+}
+
+/* What has come back goes first: whoever waits for it should see it before another task begins. */
+bool ech_pool_variant_step(ech_executor *executor, bool run)
+{
+    ech_pool *pool = pool_of(executor);
+    const uint64_t ended_before = executor->graph.ended_count;
+    bool did = ech_pool_collect(pool);
+    if (pool->serve != NULL) {
+        did = pool->serve(pool) || did;
+    }
+    ech_executor_settle(executor);
+    ech_pool_release(pool);
+    did = did || executor->graph.ended_count != ended_before;
+    if (did || !run) {
+        return did;
+    }
+    return ech_pool_run_some(pool, ech_executor_depth(executor));
+}
+
+void ech_pool_variant_idle(ech_executor *executor)
+{
+    ech_pool_idle(pool_of(executor), ech_executor_depth(executor));
+}
+
+bool ech_pool_variant_withdraw(ech_executor *executor, ech_future *node)
+{
+    return ech_pool_withdraw(pool_of(executor), node);
+}
+
+void ech_pool_variant_yield(ech_executor *executor)
+{
+    ech_pool *pool = pool_of(executor);
+    if (pool->serve != NULL) {
+        pool->serve(pool);
+    }
+}
+
+size_t ech_pool_variant_bytes_max(const ech_executor *executor)
+{
+    return ech_arena_units(&pool_of(executor)->arena) * ECH_ARENA_UNIT_BYTES / 2;
+}
+
+void ech_pool_serve_run(ech_executor *executor)
+{
+    ech_pool *pool = pool_of(executor);
+    while (atomic_load_explicit(&pool->head->stopping, memory_order_acquire) == 0) {
+        if (!ech_pool_variant_step(executor, true)) {
+            ech_pool_idle(pool, 0);
+        }
+    }
+    ech_recorder_flush(&executor->recorder);
+    if (pool->self != 0) {
+        atomic_fetch_add(&pool->head->left, 1);
+        ech_pool_wake_rank(pool, 0);
+    }
+}
+
+void ech_pool_begin_run(ech_pool *pool)
+{
+    atomic_store(&pool->head->stopping, 0);
+    atomic_store(&pool->head->left, 0);
+}
+
+void ech_pool_stop(ech_pool *pool, ech_status program_status)
+{
+    pool->head->program_status = (uint32_t)program_status;
+    atomic_store_explicit(&pool->head->stopping, 1, memory_order_release);
+    ech_pool_wake_all(pool);
+}

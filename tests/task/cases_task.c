@@ -1,0 +1,108 @@
+/* The scenarios on ranks of an MPI job, on one host and on fake hosts. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <time.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/mpi/machine.h"
+#include "runtime/task/task.h"
+#include "tests/mpi_case.h"
+#include "tests/task/scenarios.h"
+
+static void run_all(ech_leader_mode mode)
+{
+    ech_machine *machine = NULL;
+    if (!mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, mode, &machine))) {
+        return;
+    }
+    const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
+    for (size_t i = 0; i < scenario_count; i++) {
+        const ech_status status = scenario_run(&scenarios[i], &options);
+        mpi_expect(status == ECH_OK, "%s: %s", scenarios[i].name, ech_status_message());
+    }
+    ech_machine_destroy(&machine);
+}
+
+static void leaders_train(void)
+{
+    run_all(ECH_LEADER_TRAINS);
+}
+
+static void leaders_are_dedicated(void)
+{
+    run_all(ECH_LEADER_DEDICATED);
+}
+
+/* One rank sleeps in a task; the others wait for it, rank 0 among them, and must not use their
+ * processors meanwhile. */
+
+enum { IDLE_SECONDS = 10 };
+static const double idle_cpu_seconds = 0.2;
+
+static ech_status rest(ech_task_context *context, const void *arguments, size_t arguments_bytes,
+                       void *result, size_t result_capacity, size_t *result_bytes)
+{
+    (void)context;
+    (void)arguments;
+    (void)arguments_bytes;
+    (void)result;
+    (void)result_capacity;
+    (void)result_bytes;
+    ech_clock_sleep_ns(IDLE_SECONDS * UINT64_C(1000000000));
+    return ECH_OK;
+}
+
+static ech_status submit_rest(ech_executor *executor, void *user)
+{
+    ech_future *future = NULL;
+    const ech_task_options options = {.affinity = ECH_AFFINITY_RANK,
+                                      .affinity_value =
+                                          (uint64_t)ech_executor_rank_count(executor) - 1};
+    ech_status status = ech_submit(executor, *(ech_app_id *)user, NULL, 0, &options, &future);
+    if (status == ECH_OK) {
+        status = ech_future_wait(future);
+    }
+    ech_future_release(&future);
+    return status;
+}
+
+static double process_cpu_seconds(void)
+{
+    struct timespec used = {0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+}
+
+static void idle_is_free(void)
+{
+    ech_machine *machine = NULL;
+    ech_app_registry *apps = NULL;
+    ech_executor *executor = NULL;
+    ech_app_id app = 0;
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_TRAINS, &machine));
+    mpi_expect_ok(ech_app_registry_create(&apps));
+    mpi_expect_ok(ech_app_register(apps, &(ech_app){.name = "rest", .run = rest}, &app));
+    const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
+    mpi_expect_ok(ech_executor_create(apps, &options, &executor));
+    const double before = process_cpu_seconds();
+    mpi_expect_ok(ech_executor_run(executor, submit_rest, &app));
+    const double used = process_cpu_seconds() - before;
+    mpi_expect(used < idle_cpu_seconds, "%.3f s of processor time in %d s of waiting", used,
+               IDLE_SECONDS);
+    ech_executor_destroy(&executor);
+    ech_app_registry_destroy(&apps);
+    ech_machine_destroy(&machine);
+}
+
+static const mpi_case task_cases[] = {
+    {"scenarios_1", .ranks = 1, .seconds = 60, .run = leaders_train},
+    {"scenarios_3", .ranks = 3, .seconds = 60, .run = leaders_train},
+    {"scenarios_3_dedicated", .ranks = 3, .seconds = 60, .run = leaders_are_dedicated},
+    {"scenarios_2_hosts", .ranks = 4, .cliques = 2, .seconds = 60, .run = leaders_train},
+    {"scenarios_2_hosts_alone", .ranks = 2, .cliques = 2, .seconds = 60, .run = leaders_train},
+    {"scenarios_3_hosts", .ranks = 5, .cliques = 3, .seconds = 60, .run = leaders_train},
+    {"scenarios_2_hosts_dedicated", .ranks = 6, .cliques = 2, .seconds = 60,
+     .run = leaders_are_dedicated},
+    {"idle_is_free", .ranks = 4, .cliques = 2, .seconds = 60, .run = idle_is_free},
+};
+MPI_CASES(task, task_cases)
