@@ -80,4 +80,7 @@ Test(layout, the_fingerprint_is_of_values_alone)
     cr_assert_eq(add("n", ECH_TENSOR_COUNTER, 0, 0, 0), ECH_OK);
     cr_expect(ech_hash_equal(ech_layout_hash_values(layout, values),
                              ech_hash_bytes(values, sizeof values)));
+    static const float negative_zero[] = {1.0F, -2.5F, -0.0F};
+    cr_expect_not(ech_hash_equal(ech_layout_hash_values(layout, values),
+                                 ech_layout_hash_values(layout, negative_zero)));
 }

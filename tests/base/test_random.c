@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,31 @@ Test(random, a_bound_is_kept_and_every_number_below_it_is_as_likely)
     cr_expect_lt(chi_square, 22.5, "chi square %g of 6 degrees of freedom", chi_square);
     cr_expect_eq(ech_random_below(&stream, 1), 0);
     cr_expect_lt(ech_random_below(&stream, UINT64_MAX), UINT64_MAX);
+}
+
+/* Half of all 64-bit numbers is the bound at which a draw without rejection is most biased: the
+ * lower half of the results would come twice as often as the upper. */
+Test(random, below_rejects_where_the_bound_is_large)
+{
+    const uint64_t bound = (uint64_t)3 << 62;
+    ech_random stream = test_stream(15);
+    int low = 0;
+    for (int i = 0; i < 30000; i++) {
+        const uint64_t drawn = ech_random_below(&stream, bound);
+        cr_assert_lt(drawn, bound);
+        low += drawn < bound / 3;
+    }
+    cr_expect_lt(abs(low - 10000), 420, "%d of 30000 in the lowest third", low);
+}
+
+Test(random, uniform_float_is_below_one_and_a_multiple_of_2_to_minus_24)
+{
+    ech_random stream = test_stream(16);
+    for (int i = 0; i < 100000; i++) {
+        const float u = ech_random_uniform_float(&stream);
+        cr_assert(u >= 0.0F && u < 1.0F);
+        cr_assert_eq(u * 0x1p24F, floorf(u * 0x1p24F));
+    }
 }
 
 Test(random, a_shuffle_keeps_every_item)

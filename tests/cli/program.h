@@ -1,0 +1,24 @@
+/**
+ * @file program.h
+ * Runs the real `echelon` for the suites of the command line.
+ */
+#ifndef ECH_TESTS_CLI_PROGRAM_H
+#define ECH_TESTS_CLI_PROGRAM_H
+
+#include <stddef.h>
+
+#include "runtime/base/child.h"
+
+enum { PROGRAM_ARGUMENTS_MAX = 24 };
+
+/** Run `echelon` with arguments ended by NULL, for at most a minute; the caller frees the result.
+ */
+ech_child_result program_run(const char *const *arguments);
+
+/** The same under `mpiexec -n ranks`. */
+ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments);
+
+/** Lines in a text; one without its line feed counts too. */
+size_t program_count_lines(const char *text);
+
+#endif
