@@ -12,9 +12,10 @@
 static void run_all(ech_leader_mode mode)
 {
     ech_machine *machine = NULL;
-    if (!mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, mode, &machine))) {
+    if (!mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine))) {
         return;
     }
+    ech_machine_set_leader_mode(machine, mode);
     const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
     for (size_t i = 0; i < scenario_count; i++) {
         const ech_status status = scenario_run(&scenarios[i], &options);
@@ -79,7 +80,8 @@ static void idle_is_free(void)
     ech_app_registry *apps = NULL;
     ech_executor *executor = NULL;
     ech_app_id app = 0;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, ECH_LEADER_TRAINS, &machine));
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
+    ech_machine_set_leader_mode(machine, ECH_LEADER_TRAINS);
     mpi_expect_ok(ech_app_registry_create(&apps));
     mpi_expect_ok(ech_app_register(apps, &(ech_app){.name = "rest", .run = rest}, &app));
     const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};

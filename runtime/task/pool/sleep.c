@@ -12,7 +12,7 @@
 /* The longest sleep: a backstop for tasks left behind by one that looked short and was not. */
 static const uint64_t sleep_max_ns = 100000000;
 static const uint32_t sleeps_for_no_task = UINT32_MAX;
-enum { POLLS_BETWEEN_CLOCKS = 16 };
+enum { POLLS_BETWEEN_CLOCKS = 16, NAPS_IN_A_ROW = 32 };
 
 /* True for the one that ends this sleep: so it costs one system call, however many have news. */
 static bool end_sleep(ech_post *post, uint32_t sleeping)
@@ -154,15 +154,22 @@ static void sleep_unless_work(ech_pool *pool, uint32_t depth)
     }
 }
 
+/* A leader rank that naps looks at its messages only in between; the rest is looked at after as
+ * many naps as make a sleep. */
 void ech_pool_idle(ech_pool *pool, uint32_t depth)
 {
     pool->last_ticks = 0;
     if (pool->reads_records) {
         ech_pool_read_records(pool);
     }
-    if (poll_counted(pool, depth)) {
-        pool->quiet = false;
-    } else {
+    for (uint32_t nap = 0; nap < NAPS_IN_A_ROW; nap++) {
+        if (poll_counted(pool, depth)) {
+            pool->quiet = false;
+            return;
+        }
         sleep_unless_work(pool, depth);
+        if (!pool->quiet || pool->nap_ns == NULL) {
+            return;
+        }
     }
 }
