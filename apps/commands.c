@@ -5,6 +5,7 @@
 const ech_command *ech_commands(void)
 {
     static const ech_command commands[] = {
+        {"report", "draw run records as one page that compares them", ech_cmd_report},
         {"topo", "show a federation's tree and the bytes of a round", ech_cmd_topo},
         {"bench", "measure this machine", ech_cmd_bench},
         {"verify", "check the kernels against golden files", ech_cmd_verify},

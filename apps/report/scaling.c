@@ -1,0 +1,242 @@
+#include "apps/report/scaling.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/report/buffer.h"
+#include "runtime/base/memory.h"
+
+/* One run as a point. */
+typedef struct {
+    const ech_run *run;
+    char *label;
+    double ranks;
+    double workers;
+    double x;
+    double seconds;
+} sample;
+
+/* Wall seconds of a round, without the initial model's row: NaN if there was none. */
+static double round_seconds(const ech_run *run)
+{
+    double sum = 0.0;
+    size_t count = 0;
+    for (size_t i = 0; i < run->round_count; i++) {
+        if (run->rounds[i].round > 0 && isfinite(run->rounds[i].total_seconds)) {
+            sum += run->rounds[i].total_seconds;
+            count++;
+        }
+    }
+    return count > 0 ? sum / (double)count : NAN;
+}
+
+static bool is_size(const char *key)
+{
+    return strcmp(key, "topology.workers") == 0 || strcmp(key, "seed") == 0;
+}
+
+/* What all runs of a curve have in common and other curves have not, as text. */
+static ech_status make_label(const ech_runs *runs, const ech_run *run, const char *const *keys,
+                             size_t key_count, bool with_workers, char **out)
+{
+    ech_buffer label = {0};
+    ech_buffer_add(&label, "");
+    for (size_t i = 0; i < key_count; i++) {
+        if (ech_run_setting_is_place(keys[i]) || is_size(keys[i]) ||
+            ech_runs_agree_on(runs, keys[i])) {
+            continue;
+        }
+        ech_run_write_distinction(run, keys[i], &label);
+    }
+    if (with_workers) {
+        ech_run_write_distinction(run, "topology.workers", &label);
+    }
+    *out = label.status == ECH_OK ? ech_strdup(label.length > 0 ? label.bytes : "Echelon") : NULL;
+    ech_buffer_clear(&label);
+    return *out != NULL ? ECH_OK : ECH_ERR_MEMORY;
+}
+
+static ech_scaling_kind kind_of(const sample *samples, size_t count)
+{
+    bool ranks_vary = false;
+    bool workers_vary = false;
+    bool ratio_varies = false;
+    for (size_t i = 1; i < count; i++) {
+        ranks_vary = ranks_vary || samples[i].ranks != samples[0].ranks;
+        workers_vary = workers_vary || samples[i].workers != samples[0].workers;
+        ratio_varies = ratio_varies || samples[i].workers * samples[0].ranks !=
+                                           samples[0].workers * samples[i].ranks;
+    }
+    if (ranks_vary) {
+        return workers_vary && !ratio_varies ? ECH_SCALING_WEAK : ECH_SCALING_STRONG;
+    }
+    return workers_vary ? ECH_SCALING_POOLED : ECH_SCALING_NONE;
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+    const sample *a = left;
+    const sample *b = right;
+    const int by_label = strcmp(a->label, b->label);
+    if (by_label != 0) {
+        return by_label;
+    }
+    if (a->x != b->x) {
+        return a->x < b->x ? -1 : 1;
+    }
+    return a->seconds < b->seconds ? -1 : a->seconds > b->seconds ? 1 : 0;
+}
+
+static size_t measured_runs(const ech_runs *runs, sample *samples)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < runs->count; i++) {
+        const ech_run *run = &runs->items[i];
+        const sample found = {.run = run,
+                              .ranks = ech_run_number(ech_run_fact(run, "ranks"), NAN),
+                              .workers = ech_run_workers(run),
+                              .seconds = round_seconds(run)};
+        if (isfinite(found.seconds) && isfinite(found.ranks) && found.workers > 0.0) {
+            samples[count++] = found;
+        }
+    }
+    return count;
+}
+
+/* The samples [begin, end) repeat one size, and ascend in seconds. */
+static ech_scaling_point point_of(const sample *samples, size_t begin, size_t end)
+{
+    const size_t middle = begin + (end - begin) / 2;
+    const bool even = (end - begin) % 2 == 0;
+    ech_scaling_point point = {.x = samples[begin].x,
+                               .least = samples[begin].seconds,
+                               .most = samples[end - 1].seconds,
+                               .repeats = end - begin};
+    point.seconds = even ? (samples[middle - 1].seconds + samples[middle].seconds) / 2.0
+                         : samples[middle].seconds;
+    for (size_t i = begin; i < end; i++) {
+        const ech_run *run = samples[i].run;
+        const double rounds = (double)run->rounds[run->round_count - 1].round;
+        for (int p = 0; p < ECH_PHASE_COUNT; p++) {
+            const double share = p == ECH_PHASE_START ? 1.0 : 1.0 / fmax(rounds, 1.0);
+            point.phases[p] += ech_phase_of_run(run, (ech_phase)p) * share / (double)(end - begin);
+        }
+    }
+    return point;
+}
+
+static ech_status add_curve(ech_scaling *out, sample *samples, size_t begin, size_t end)
+{
+    ech_scaling_curve *curve = &out->curves[out->count];
+    curve->points = ech_calloc(end - begin, sizeof *curve->points);
+    curve->label = ech_strdup(samples[begin].label);
+    curve->run = samples[begin].run;
+    curve->number = out->count++;
+    if (curve->points == NULL || curve->label == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (size_t first = begin; first < end;) {
+        size_t last = first + 1;
+        while (last < end && samples[last].x == samples[first].x) {
+            last++;
+        }
+        curve->points[curve->count++] = point_of(samples, first, last);
+        first = last;
+    }
+    return ECH_OK;
+}
+
+static ech_status add_curves(ech_scaling *out, sample *samples, size_t count)
+{
+    qsort(samples, count, sizeof *samples, compare_samples);
+    out->curves = ech_calloc(count, sizeof *out->curves);
+    ech_status status = out->curves != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    for (size_t begin = 0; begin < count && status == ECH_OK;) {
+        size_t end = begin + 1;
+        while (end < count && strcmp(samples[end].label, samples[begin].label) == 0) {
+            end++;
+        }
+        status = add_curve(out, samples, begin, end);
+        begin = end;
+    }
+    return status;
+}
+
+static ech_status label_samples(const ech_runs *runs, ech_scaling_kind kind, sample *samples,
+                                size_t count)
+{
+    const char **keys = NULL;
+    size_t key_count = 0;
+    ech_status status = ech_runs_keys(runs, &keys, &key_count);
+    bool workers_vary = false;
+    for (size_t i = 0; i < count; i++) {
+        workers_vary = workers_vary || samples[i].workers != samples[0].workers;
+    }
+    const bool by_ranks = kind == ECH_SCALING_STRONG;
+    for (size_t i = 0; i < count && status == ECH_OK; i++) {
+        samples[i].x = by_ranks ? samples[i].ranks : samples[i].workers;
+        status = make_label(runs, samples[i].run, keys, key_count, by_ranks && workers_vary,
+                            &samples[i].label);
+    }
+    ech_free(keys);
+    return status;
+}
+
+ech_status ech_scaling_create(const ech_runs *runs, ech_scaling *out)
+{
+    *out = (ech_scaling){0};
+    sample *samples = ech_calloc(runs->count, sizeof *samples);
+    if (samples == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    const size_t count = measured_runs(runs, samples);
+    const ech_scaling_kind kind = count > 1 ? kind_of(samples, count) : ECH_SCALING_NONE;
+    ech_status status = ECH_OK;
+    if (kind != ECH_SCALING_NONE) {
+        out->kind = kind;
+        status = label_samples(runs, kind, samples, count);
+        status = status == ECH_OK ? add_curves(out, samples, count) : status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ech_free(samples[i].label);
+    }
+    ech_free(samples);
+    return status;
+}
+
+void ech_scaling_free(ech_scaling *scaling)
+{
+    for (size_t i = 0; i < scaling->count; i++) {
+        ech_free(scaling->curves[i].label);
+        ech_free(scaling->curves[i].points);
+    }
+    ech_free(scaling->curves);
+    *scaling = (ech_scaling){0};
+}
+
+double ech_scaling_ideal(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at)
+{
+    const double first = curve->points[0].seconds;
+    const double growth = curve->points[at].x / curve->points[0].x;
+    switch (kind) {
+    case ECH_SCALING_STRONG:
+        return first / growth;
+    case ECH_SCALING_POOLED:
+        return first * growth;
+    case ECH_SCALING_WEAK:
+    case ECH_SCALING_NONE:
+        break;
+    }
+    return first;
+}
+
+double ech_scaling_efficiency(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at)
+{
+    return ech_scaling_ideal(kind, curve, at) / curve->points[at].seconds;
+}
+
+double ech_scaling_speedup(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at)
+{
+    return ech_scaling_efficiency(kind, curve, at) * curve->points[at].x / curve->points[0].x;
+}

@@ -1,0 +1,159 @@
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/report/report.h"
+#include "apps/report/scaling.h"
+#include "tests/report/records.h"
+#include "tests/support.h"
+
+enum { RUNS_MAX = 12 };
+
+static ech_io *io;
+static char folder[ECH_TEST_PATH_BYTES];
+static char paths[RUNS_MAX][ECH_TEST_PATH_BYTES];
+static const char *given[RUNS_MAX];
+static size_t path_count;
+static ech_runs runs;
+static ech_scaling study;
+
+static void start(void)
+{
+    ech_test_make_directory(folder);
+    cr_assert_eq(ech_io_create(NULL, &io), ECH_OK);
+}
+
+static void stop(void)
+{
+    ech_scaling_free(&study);
+    ech_runs_close(&runs);
+    ech_io_destroy(&io);
+    ech_test_remove_directory(folder);
+    ech_test_expect_no_leak();
+}
+
+TestSuite(report_scaling, .init = start, .fini = stop);
+
+/* A run whose rounds take `seconds`. */
+static void add_run(const char *model, uint32_t ranks, uint32_t workers, double seconds, int seed)
+{
+    char config[256];
+    char name[32];
+    snprintf(config, sizeof config,
+             "seed: %d\nmodel: {name: %s}\ntopology: {workers: %u}\ntrain: {epochs: 0}\n", seed,
+             model, workers);
+    snprintf(name, sizeof name, "run%zu", path_count);
+    const made_run run = {config, ranks, 1, 2, 1, 0, (seconds - 0.1) * ranks, false};
+    make_record(io, folder, name, &run, paths[path_count]);
+    given[path_count] = paths[path_count];
+    path_count++;
+}
+
+static void study_runs(void)
+{
+    cr_assert_eq(ech_runs_open(io, given, path_count, &runs), ECH_OK, "%s", ech_status_message());
+    cr_assert_eq(ech_scaling_create(&runs, &study), ECH_OK);
+}
+
+Test(report_scaling, runs_that_differ_in_ranks_are_strong_scaling)
+{
+    add_run("m", 2, 64, 4.0, 1);
+    add_run("m", 8, 64, 2.0, 1);
+    add_run("m", 4, 64, 2.5, 1);
+    study_runs();
+    cr_assert_eq(study.kind, ECH_SCALING_STRONG);
+    cr_assert_eq(study.count, 1);
+    const ech_scaling_curve *curve = &study.curves[0];
+    cr_assert_eq(curve->count, 3);
+    cr_expect_eq(curve->points[1].x, 4.0);
+    cr_expect_float_eq(curve->points[1].seconds, 2.5, 1e-9);
+    cr_expect_float_eq(ech_scaling_ideal(study.kind, curve, 2), 1.0, 1e-9);
+    cr_expect_float_eq(ech_scaling_efficiency(study.kind, curve, 2), 0.5, 1e-9);
+    cr_expect_float_eq(ech_scaling_speedup(study.kind, curve, 2), 2.0, 1e-9);
+    cr_expect_float_eq(ech_scaling_speedup(study.kind, curve, 0), 1.0, 1e-9);
+}
+
+Test(report_scaling, as_many_workers_a_rank_are_weak_scaling)
+{
+    add_run("m", 1, 16, 1.0, 1);
+    add_run("m", 4, 64, 1.25, 1);
+    study_runs();
+    cr_assert_eq(study.kind, ECH_SCALING_WEAK);
+    cr_expect_eq(study.curves[0].points[1].x, 64.0);
+    cr_expect_float_eq(ech_scaling_ideal(study.kind, &study.curves[0], 1), 1.0, 1e-9);
+    cr_expect_float_eq(ech_scaling_efficiency(study.kind, &study.curves[0], 1), 0.8, 1e-9);
+    cr_expect_float_eq(ech_scaling_speedup(study.kind, &study.curves[0], 1), 3.2, 1e-9);
+}
+
+Test(report_scaling, more_workers_on_the_same_ranks_cost_in_proportion)
+{
+    add_run("m", 2, 10, 1.0, 1);
+    add_run("m", 2, 40, 8.0, 1);
+    study_runs();
+    cr_assert_eq(study.kind, ECH_SCALING_POOLED);
+    cr_expect_float_eq(ech_scaling_ideal(study.kind, &study.curves[0], 1), 4.0, 1e-9);
+    cr_expect_float_eq(ech_scaling_efficiency(study.kind, &study.curves[0], 1), 0.5, 1e-9);
+}
+
+Test(report_scaling, repeats_are_one_point_with_a_spread)
+{
+    add_run("m", 1, 8, 3.0, 1);
+    add_run("m", 1, 8, 1.0, 2);
+    add_run("m", 1, 8, 1.5, 3);
+    add_run("m", 2, 8, 0.5, 1);
+    add_run("m", 2, 8, 0.7, 2);
+    study_runs();
+    cr_assert_eq(study.count, 1);
+    const ech_scaling_point *points = study.curves[0].points;
+    cr_expect_eq(points[0].repeats, 3);
+    cr_expect_float_eq(points[0].seconds, 1.5, 1e-9);
+    cr_expect_float_eq(points[0].least, 1.0, 1e-9);
+    cr_expect_float_eq(points[0].most, 3.0, 1e-9);
+    cr_expect_float_eq(points[1].seconds, 0.6, 1e-9);
+    cr_expect_float_eq(points[1].phases[ECH_PHASE_START], 0.5, 1e-9);
+}
+
+Test(report_scaling, models_are_curves_of_their_own)
+{
+    add_run("resnet18", 2, 2, 1.0, 1);
+    add_run("tinynet", 2, 2, 0.2, 1);
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("tinynet", 2, 8, 0.3, 1);
+    study_runs();
+    cr_assert_eq(study.count, 2);
+    cr_expect_str_eq(study.curves[0].label, "resnet18");
+    cr_expect_str_eq(study.curves[1].label, "tinynet");
+    cr_expect_eq(study.curves[1].count, 2);
+}
+
+Test(report_scaling, runs_of_one_size_are_no_study)
+{
+    add_run("m", 2, 8, 1.0, 1);
+    add_run("m", 2, 8, 1.1, 2);
+    study_runs();
+    cr_expect_eq(study.kind, ECH_SCALING_NONE);
+    cr_expect_eq(study.count, 0);
+}
+
+Test(report_scaling, the_report_draws_it_with_what_others_published)
+{
+    add_run("resnet18", 2, 2, 1.0, 1);
+    add_run("resnet18", 2, 8, 2.0, 1);
+    char output[2 * ECH_TEST_PATH_BYTES];
+    char path[3 * ECH_TEST_PATH_BYTES];
+    snprintf(output, sizeof output, "%s/out", folder);
+    const ech_report_request request = {given, path_count, output, true};
+    cr_assert_eq(ech_report_write(io, &request), ECH_OK, "%s", ech_status_message());
+    snprintf(path, sizeof path, "%s/scaling-time.csv", output);
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file);
+    static char text[1 << 16];
+    cr_assert_gt(fread(text, 1, sizeof text - 1, file), 0);
+    fclose(file);
+    cr_expect_not_null(strstr(text, "Echelon,8,2,2,2\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "\"ideal, from the smallest size\",8,4,,\n"));
+    cr_expect_not_null(
+        strstr(text, "\"Flower, resnet18 (published, other machines)\",512,196.4,,"));
+}
