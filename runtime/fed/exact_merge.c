@@ -298,8 +298,7 @@ static ech_status for_each_segment(ech_exact_sum *sum, reader in, bool merge)
     ech_status status = ECH_OK;
     const segment_header *segment = NULL;
     const int64_t *sums = NULL;
-    while (in.at < in.end && status == ECH_OK) {
-        take_segment(sum, &in, &segment, &sums);
+    while (status == ECH_OK && in.at < in.end && take_segment(sum, &in, &segment, &sums)) {
         ech_exact_extent extent;
         status = ech_exact_extent_claim(sum, segment->tensor, (uint32_t)segment->bin, &extent);
         if (status == ECH_OK && merge) {

@@ -92,9 +92,9 @@ static void train(const problem *p, const ech_train_request *request, double mom
                   const float *global, float *update)
 {
     const worker_data *data = &p->workers[request->worker];
-    double w[DIMENSION_MAX];
+    double w[DIMENSION_MAX] = {0.0};
     double velocity[DIMENSION_MAX] = {0.0};
-    double gradient[DIMENSION_MAX];
+    double gradient[DIMENSION_MAX] = {0.0};
     for (uint32_t d = 0; d < p->dimension; d++) {
         w[d] = (double)global[d];
     }
@@ -123,7 +123,7 @@ static void run_round(const problem *p, ech_strategy *strategy, const ech_layout
     for (size_t i = 0; i < ech_yaml_count(participants); i++) {
         ech_train_request request = {.worker = (uint64_t)real_of(ech_yaml_item(participants, i)),
                                      .epochs = p->epochs};
-        float update[DIMENSION_MAX];
+        float update[DIMENSION_MAX] = {0.0F};
         if (strategy->rule->prepare != NULL) {
             strategy->rule->prepare(strategy, &request);
         }
@@ -136,7 +136,7 @@ static void run_round(const problem *p, ech_strategy *strategy, const ech_layout
                                        strategy->rule->weight(strategy, samples)),
                      ECH_OK);
     }
-    float mean[DIMENSION_MAX];
+    float mean[DIMENSION_MAX] = {0.0F};
     cr_assert_eq(ech_exact_sum_finish(sum, 0, p->dimension, mean), ECH_OK);
     if (strategy->rule->update != NULL) {
         strategy->rule->update(strategy, layout, mean, global);
@@ -175,12 +175,12 @@ static void expect_models(const problem *p, const ech_yaml_node *rounds,
     ech_layout *layout = ech_test_layout_of(p->dimension);
     ech_strategy *strategy = create(expected, layout);
     const double momentum = member(expected, "momentum");
-    float global[DIMENSION_MAX];
+    float global[DIMENSION_MAX] = {0.0F};
     for (uint32_t d = 0; d < p->dimension; d++) {
         global[d] = (float)p->start[d];
     }
     for (size_t r = 0; r < ech_yaml_count(rounds); r++) {
-        double model[DIMENSION_MAX];
+        double model[DIMENSION_MAX] = {0.0};
         read_reals(ech_yaml_item(ech_yaml_find(expected, "models"), r), model);
         run_round(p, strategy, layout, momentum, ech_yaml_item(rounds, r), global);
         for (uint32_t d = 0; d < p->dimension; d++) {
