@@ -41,6 +41,8 @@ int ech_command_exit(ech_status status);
 int ech_command_exit_input(ech_status status);
 
 /* The commands, each in its file cmd_<name>.c. */
+int ech_cmd_data(int argc, char **argv);
+int ech_cmd_inspect(int argc, char **argv);
 int ech_cmd_report(int argc, char **argv);
 int ech_cmd_topo(int argc, char **argv);
 int ech_cmd_bench(int argc, char **argv);

@@ -179,24 +179,13 @@ static ech_status count_classes(ech_dataset *dataset)
     return status;
 }
 
-static ech_status open_source(ech_dataset *dataset)
-{
-    const ech_status status = ech_source_open(dataset->io, dataset->path, &dataset->source);
-    if (status != ECH_OK) {
-        return status;
-    }
-    const ech_seal_kind kind = ech_source_kind(dataset->source);
-    if (kind != ECH_SEAL_NONE && kind != ECH_SEAL_DATA) {
-        return ech_fail(ECH_ERR_FORMAT, "%s: is %s, %s was expected", dataset->path,
-                        ech_seal_kind_text(kind), ech_seal_kind_text(ECH_SEAL_DATA));
-    }
-    return ECH_OK;
-}
-
 static ech_status open_on_thread(void *argument)
 {
     ech_dataset *dataset = argument;
-    ech_status status = open_source(dataset);
+    ech_status status = ech_source_open(dataset->io, dataset->path, &dataset->source);
+    if (status == ECH_OK) {
+        status = ech_source_expect(dataset->source, ECH_SEAL_DATA);
+    }
     for (ech_data_part part = 0; part < ECH_DATA_PART_COUNT && status == ECH_OK; part++) {
         status = open_part(dataset, part);
     }

@@ -2,6 +2,7 @@
 #include "io/seal_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,4 +207,15 @@ ech_status ech_seal_check(int descriptor, const char *path, ech_seal_kind *kind)
     }
     status = parse_block(block, path, length, kind);
     return status == ECH_OK ? check_digest(descriptor, path, length, block, *kind) : status;
+}
+
+ech_status ech_seal_read(const char *path, ech_seal_kind *kind)
+{
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return ech_fail(ECH_ERR_FILE, "%s: cannot open: %s", path, strerror(errno));
+    }
+    const ech_status status = ech_seal_check(descriptor, path, kind);
+    close(descriptor);
+    return status;
 }

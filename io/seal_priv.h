@@ -16,22 +16,11 @@
 
 #include <stdbool.h>
 
+#include "io/kind.h"
 #include "io/output_priv.h"
 #include "runtime/base/status.h"
 
 enum { ECH_SEAL_BYTES = 512 };
-
-typedef enum {
-    ECH_SEAL_NONE, /* an HDF5 file of others */
-    ECH_SEAL_DATA,
-    ECH_SEAL_SPLIT,
-    ECH_SEAL_CHECKPOINT,
-    ECH_SEAL_RECORD,
-    ECH_SEAL_KIND_COUNT
-} ech_seal_kind;
-
-/** The kind in words, with its article: "a checkpoint". */
-const char *ech_seal_kind_text(ech_seal_kind kind);
 
 /** Digest the file behind the block and write the block. */
 ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind);

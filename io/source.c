@@ -48,14 +48,13 @@ void ech_source_close(ech_source **source)
     *source = NULL;
 }
 
-ech_seal_kind ech_source_kind(const ech_source *source)
+ech_status ech_source_expect(const ech_source *source, ech_seal_kind kind)
 {
-    return source->kind;
-}
-
-const char *ech_source_path(const ech_source *source)
-{
-    return source->path;
+    if (source->kind != ECH_SEAL_NONE && source->kind != kind) {
+        return ech_fail(ECH_ERR_FORMAT, "%s: is %s, %s was expected", source->path,
+                        ech_seal_kind_text(source->kind), ech_seal_kind_text(kind));
+    }
+    return ECH_OK;
 }
 
 ech_status ech_source_describe(ech_source *source, const char *name, ech_array_info *info)

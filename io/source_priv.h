@@ -25,9 +25,8 @@ typedef struct ech_source ech_source;
 ech_status ech_source_open(const ech_io *io, const char *path, ech_source **out);
 void ech_source_close(ech_source **source);
 
-/** What its seal says; ECH_SEAL_NONE for a file of others. */
-ech_seal_kind ech_source_kind(const ech_source *source);
-const char *ech_source_path(const ech_source *source);
+/** A file of Echelon must be of this kind; one of others may be. @return ECH_OK, ECH_ERR_FORMAT. */
+ech_status ech_source_expect(const ech_source *source, ech_seal_kind kind);
 
 /* As the functions of array_file_priv.h. */
 ech_status ech_source_describe(ech_source *source, const char *name, ech_array_info *info);

@@ -7,45 +7,119 @@
 #include "io/source_priv.h"
 #include "runtime/base/memory.h"
 
-enum { FORMAT_VERSION = 1, OBJECTS = 3, BITS = 8 };
+enum { FORMAT_VERSION = 1, OBJECTS = 4, BITS = 8 };
 
 static const char offsets_name[] = "/split/offsets";
 static const char indices_name[] = "/split/indices";
+static const char owners_name[] = "/split/owners";
+
+static ech_status check_offsets(const char *path, const ech_split_file_content *content)
+{
+    for (uint64_t w = 0; w < content->workers; w++) {
+        if (content->offsets[w + 1] < content->offsets[w]) {
+            return ech_fail(ECH_ERR_FORMAT, "%s: dataset %s: descends at worker %" PRIu64, path,
+                            offsets_name, w);
+        }
+    }
+    if (content->offsets[0] != 0 || content->offsets[content->workers] > content->samples) {
+        return ech_fail(ECH_ERR_FORMAT,
+                        "%s: dataset %s: from 0 to the number of samples, %" PRIu64
+                        ", at most was expected",
+                        path, offsets_name, content->samples);
+    }
+    return ECH_OK;
+}
+
+static ech_status take_index(const char *path, const ech_split_file_content *content, uint64_t i,
+                             uint32_t worker, uint32_t *owners)
+{
+    const uint32_t sample = content->indices[i];
+    if (sample >= content->samples) {
+        return ech_fail(ECH_ERR_FORMAT,
+                        "%s: dataset %s: sample %u at position %" PRIu64 ": below %" PRIu64
+                        " was expected",
+                        path, indices_name, sample, i, content->samples);
+    }
+    if (owners[sample] != ECH_SPLIT_FILE_NOBODY) {
+        return ech_fail(ECH_ERR_FORMAT, "%s: dataset %s: sample %u is there twice", path,
+                        indices_name, sample);
+    }
+    owners[sample] = worker;
+    return ECH_OK;
+}
+
+/* Is it a split, and who owns each sample? `owners` [samples]. */
+static ech_status check_content(const char *path, const ech_split_file_content *content,
+                                uint32_t *owners)
+{
+    if (content->samples > UINT32_MAX || content->workers >= ECH_SPLIT_FILE_NOBODY) {
+        return ech_fail(ECH_ERR_FORMAT, "%s: fewer than 2^32 samples and workers were expected",
+                        path);
+    }
+    ech_status status = check_offsets(path, content);
+    for (uint64_t i = 0; i < content->samples; i++) {
+        owners[i] = ECH_SPLIT_FILE_NOBODY;
+    }
+    for (uint64_t w = 0; w < content->workers && status == ECH_OK; w++) {
+        for (uint64_t i = content->offsets[w]; i < content->offsets[w + 1] && status == ECH_OK;
+             i++) {
+            status = take_index(path, content, i, (uint32_t)w, owners);
+        }
+    }
+    return status;
+}
 
 typedef struct {
     const char *path;
     const ech_split_file_content *content;
+    uint32_t *owners; /* [samples] */
     ech_sealed_writer *writer;
-    size_t offsets;
-    size_t indices;
 } write_job;
 
-static ech_status lay_out_arrays(write_job *job)
+typedef struct {
+    const char *name;
+    hid_t type;
+    uint64_t count;
+    const void *data;
+    size_t bytes;
+    size_t which;
+} column;
+
+enum { COLUMNS = 3 };
+
+static void list_columns(const write_job *job, column columns[COLUMNS])
 {
     const ech_split_file_content *content = job->content;
-    const uint64_t offset_count = content->workers + 1;
-    const uint64_t index_count = content->offsets[content->workers];
-    const ech_hash128 offset_hash =
-        ech_hash_bytes(content->offsets, offset_count * sizeof *content->offsets);
-    const ech_hash128 index_hash =
-        ech_hash_bytes(content->indices, index_count * sizeof *content->indices);
-    const ech_sealed_array offsets = {offsets_name, H5T_NATIVE_UINT64, 1, &offset_count,
-                                      &offset_hash};
-    const ech_sealed_array indices = {indices_name, H5T_NATIVE_UINT32, 1, &index_count,
-                                      &index_hash};
-    const ech_status status = ech_sealed_writer_add(job->writer, &offsets, &job->offsets);
-    return status == ECH_OK ? ech_sealed_writer_add(job->writer, &indices, &job->indices) : status;
+    const uint64_t dealt = content->offsets[content->workers];
+    columns[0] = (column){.name = offsets_name,
+                          .type = H5T_NATIVE_UINT64,
+                          .count = content->workers + 1,
+                          .data = content->offsets,
+                          .bytes = (content->workers + 1) * sizeof *content->offsets};
+    columns[1] = (column){.name = indices_name,
+                          .type = H5T_NATIVE_UINT32,
+                          .count = dealt,
+                          .data = content->indices,
+                          .bytes = dealt * sizeof *content->indices};
+    columns[2] = (column){.name = owners_name,
+                          .type = H5T_NATIVE_UINT32,
+                          .count = content->samples,
+                          .data = job->owners,
+                          .bytes = content->samples * sizeof *job->owners};
 }
 
-static ech_status lay_out(write_job *job)
+static ech_status lay_out(write_job *job, column columns[COLUMNS])
 {
     const ech_split_file_content *content = job->content;
     ech_status status = ech_sealed_writer_create(job->path, ECH_SEAL_SPLIT, OBJECTS, &job->writer);
     if (status == ECH_OK) {
         status = ech_sealed_writer_put_u64(job->writer, "/", "version", FORMAT_VERSION);
     }
-    if (status == ECH_OK) {
-        status = lay_out_arrays(job);
+    for (size_t c = 0; c < COLUMNS && status == ECH_OK; c++) {
+        const ech_hash128 hash = ech_hash_bytes(columns[c].data, columns[c].bytes);
+        const ech_sealed_array array = {columns[c].name, columns[c].type, 1, &columns[c].count,
+                                        &hash};
+        status = ech_sealed_writer_add(job->writer, &array, &columns[c].which);
     }
     if (status == ECH_OK) {
         status = ech_sealed_writer_put_u64(job->writer, "/split", "samples", content->samples);
@@ -60,16 +134,12 @@ static ech_status lay_out(write_job *job)
 static ech_status write_on_thread(void *argument)
 {
     write_job *job = argument;
-    const ech_split_file_content *content = job->content;
-    ech_status status = lay_out(job);
-    if (status == ECH_OK) {
-        status = ech_sealed_writer_write(job->writer, job->offsets, 0, content->offsets,
-                                         (content->workers + 1) * sizeof *content->offsets);
-    }
-    if (status == ECH_OK) {
-        status =
-            ech_sealed_writer_write(job->writer, job->indices, 0, content->indices,
-                                    content->offsets[content->workers] * sizeof *content->indices);
+    column columns[COLUMNS];
+    list_columns(job, columns);
+    ech_status status = lay_out(job, columns);
+    for (size_t c = 0; c < COLUMNS && status == ECH_OK; c++) {
+        status = ech_sealed_writer_write(job->writer, columns[c].which, 0, columns[c].data,
+                                         columns[c].bytes);
     }
     if (status == ECH_OK) {
         status = ech_sealed_writer_commit(job->writer, ECH_OUTPUT_DURABLE);
@@ -81,7 +151,16 @@ static ech_status write_on_thread(void *argument)
 ech_status ech_split_file_write(ech_io *io, const char *path, const ech_split_file_content *content)
 {
     write_job job = {.path = path, .content = content};
-    return ech_io_run(io, write_on_thread, &job);
+    job.owners = ech_calloc(content->samples, sizeof *job.owners);
+    if (job.owners == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    ech_status status = check_content(path, content, job.owners);
+    if (status == ECH_OK) {
+        status = ech_io_run(io, write_on_thread, &job);
+    }
+    ech_free(job.owners);
+    return status;
 }
 
 typedef struct {
@@ -110,55 +189,22 @@ static ech_status read_array(const read_job *job, const char *name, uint32_t ele
                         : ECH_ERR_MEMORY;
 }
 
-static ech_status check_offsets(const char *path, const ech_split_file *split, uint64_t index_count)
+static ech_status check_read(const char *path, const ech_split_file *split, uint64_t index_count)
 {
-    for (uint64_t w = 0; w < split->workers; w++) {
-        if (split->offsets[w + 1] < split->offsets[w]) {
-            return ech_fail(ECH_ERR_FORMAT, "%s: dataset %s: descends at worker %" PRIu64, path,
-                            offsets_name, w);
-        }
+    if (split->samples > UINT32_MAX || split->offsets[split->workers] != index_count) {
+        return ech_fail(
+            ECH_ERR_FORMAT,
+            "%s: dataset %s: ends with %" PRIu64 ", the number of %s, %" PRIu64 ", was expected",
+            path, offsets_name, split->offsets[split->workers], indices_name, index_count);
     }
-    if (split->offsets[0] != 0 || split->offsets[split->workers] != index_count) {
-        return ech_fail(ECH_ERR_FORMAT,
-                        "%s: dataset %s: from 0 to the number of indices, %" PRIu64
-                        ", was expected",
-                        path, offsets_name, index_count);
-    }
-    return ECH_OK;
-}
-
-static ech_status check_indices(const char *path, const ech_split_file *split, uint8_t *seen)
-{
-    for (uint64_t i = 0; i < split->offsets[split->workers]; i++) {
-        const uint32_t sample = split->indices[i];
-        if (sample >= split->samples) {
-            return ech_fail(ECH_ERR_FORMAT,
-                            "%s: dataset %s: sample %u at position %" PRIu64 ": below %" PRIu64
-                            " was expected",
-                            path, indices_name, sample, i, split->samples);
-        }
-        if (seen[sample] != 0) {
-            return ech_fail(ECH_ERR_FORMAT, "%s: dataset %s: sample %u is there twice", path,
-                            indices_name, sample);
-        }
-        seen[sample] = 1;
-    }
-    return ECH_OK;
-}
-
-static ech_status check_split(const char *path, const ech_split_file *split, uint64_t index_count)
-{
-    ech_status status = check_offsets(path, split, index_count);
-    if (status != ECH_OK) {
-        return status;
-    }
-    if (split->samples > UINT32_MAX) {
-        return ech_fail(ECH_ERR_FORMAT, "%s: attribute samples of /split: below 2^32 was expected",
-                        path);
-    }
-    uint8_t *seen = ech_calloc(split->samples, sizeof *seen);
-    status = seen != NULL ? check_indices(path, split, seen) : ECH_ERR_MEMORY;
-    ech_free(seen);
+    const ech_split_file_content content = {.workers = split->workers,
+                                            .offsets = split->offsets,
+                                            .indices = split->indices,
+                                            .samples = split->samples};
+    uint32_t *owners = ech_calloc(split->samples, sizeof *owners);
+    const ech_status status =
+        owners != NULL ? check_content(path, &content, owners) : ECH_ERR_MEMORY;
+    ech_free(owners);
     return status;
 }
 
@@ -188,13 +234,16 @@ static ech_status read_content(const read_job *job)
                         "%s: a split with offsets and a number of samples was expected", job->path);
     }
     out->workers = offset_count - 1;
-    return check_split(job->path, out, index_count);
+    return check_read(job->path, out, index_count);
 }
 
 static ech_status read_on_thread(void *argument)
 {
     read_job *job = argument;
     ech_status status = ech_source_open(job->io, job->path, &job->source);
+    if (status == ECH_OK) {
+        status = ech_source_expect(job->source, ECH_SEAL_SPLIT);
+    }
     if (status == ECH_OK) {
         status = read_content(job);
     }

@@ -4,7 +4,9 @@
  *
  * Echelon's own split files hold `/split/offsets` uint64 [workers + 1] and `/split/indices` uint32,
  * worker w's samples being indices[offsets[w]] to indices[offsets[w + 1] - 1], and the parameters
- * that made the split as attributes of `/split`. The split itself is computed elsewhere.
+ * that made the split as attributes of `/split`. `/split/owners` uint32 [samples] says the same the
+ * other way round, as `split: {kind: file, file: ..., dataset: split/owners}` reads it. The split
+ * itself is computed elsewhere.
  *
  * Not collective. Functions block; they run on the service's thread.
  */

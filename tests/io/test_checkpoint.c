@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/checkpoint.h"
+#include "io/dataset.h"
 #include "runtime/base/clock.h"
 #include "tests/io/fixture.h"
 
@@ -199,6 +200,15 @@ Test(checkpoint, flipped_bits_and_cuts_are_found)
         cr_assert_eq(truncate(path, length), 0);
         cr_assert_eq(ech_checkpoint_open(fixture_io, path, &checkpoint), ECH_ERR_FORMAT);
     }
+}
+
+Test(checkpoint, a_file_of_another_kind_is_refused)
+{
+    write_round(1);
+    ech_dataset *dataset = NULL;
+    cr_expect_eq(ech_dataset_open(fixture_io, ech_checkpoint_writer_path(writer), &dataset),
+                 ECH_ERR_FORMAT);
+    fixture_expect_message("is a checkpoint, a data set was expected");
 }
 
 Test(checkpoint, damaged_ones_are_skipped_for_an_older_one)

@@ -30,6 +30,13 @@ Test(split_file, what_was_written_is_read)
     cr_expect_arr_eq(read.offsets, offsets, sizeof offsets);
     cr_expect_arr_eq(read.indices, indices, sizeof indices);
     ech_split_file_free(&read);
+
+    const uint32_t none = ECH_SPLIT_FILE_NOBODY;
+    const uint32_t expected[SAMPLES] = {2, 0, 2, 2, 0, 2, none, none, 3, 0};
+    uint32_t owners[SAMPLES];
+    cr_assert_eq(ech_split_file_read_owners(fixture_io, path, "split/owners", SAMPLES, owners),
+                 ECH_OK);
+    cr_expect_arr_eq(owners, expected, sizeof expected);
 }
 
 static void expect_refused(const char *path, const char *message)
@@ -41,25 +48,39 @@ static void expect_refused(const char *path, const char *message)
     fixture_expect_message(message);
 }
 
-Test(split_file, a_split_that_contradicts_itself_is_refused)
+static void expect_not_written(const ech_split_file_content *wrong, const char *message)
 {
-    const char *path = fixture_path("split.h5");
+    cr_expect_eq(ech_split_file_write(fixture_io, fixture_path("split.h5"), wrong), ECH_ERR_FORMAT);
+    fixture_expect_message(message);
+    cr_expect_eq(ech_test_count_entries(fixture_folder), 0);
+}
+
+Test(split_file, a_split_that_contradicts_itself_is_not_written)
+{
     ech_split_file_content wrong = content();
     const uint64_t descending[WORKERS + 1] = {0, 3, 2, 7, DEALT};
     wrong.offsets = descending;
-    cr_assert_eq(ech_split_file_write(fixture_io, path, &wrong), ECH_OK);
-    expect_refused(path, "descends at worker 1");
+    expect_not_written(&wrong, "descends at worker 1");
 
     wrong = content();
     wrong.samples = 9;
-    cr_assert_eq(ech_split_file_write(fixture_io, path, &wrong), ECH_OK);
-    expect_refused(path, "sample 9 at position 2: below 9 was expected");
+    expect_not_written(&wrong, "sample 9 at position 2: below 9 was expected");
 
     wrong = content();
     const uint32_t twice[DEALT] = {1, 4, 9, 0, 2, 3, 4, 8};
     wrong.indices = twice;
-    cr_assert_eq(ech_split_file_write(fixture_io, path, &wrong), ECH_OK);
-    expect_refused(path, "sample 4 is there twice");
+    expect_not_written(&wrong, "sample 4 is there twice");
+}
+
+Test(split_file, a_split_of_others_that_contradicts_itself_is_refused)
+{
+    const hsize_t offset_count = WORKERS + 1;
+    const hsize_t dealt = DEALT - 1;
+    const char *path = fixture_path("short.h5");
+    fixture_add_foreign(path, "/split/offsets", H5T_NATIVE_UINT64, 1, &offset_count, offsets);
+    expect_refused(path, "dataset /split/indices: a list of uint32 was expected");
+    fixture_add_foreign(path, "/split/indices", H5T_NATIVE_UINT32, 1, &dealt, indices);
+    expect_refused(path, "a split with offsets and a number of samples was expected");
 }
 
 Test(split_file, another_kind_of_file_is_refused)

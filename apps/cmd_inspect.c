@@ -1,0 +1,78 @@
+#include <argp.h>
+#include <stddef.h>
+
+#include "apps/command.h"
+#include "apps/inspect/inspect.h"
+#include "io/kind.h"
+
+enum { KEY_JSON = 256 };
+
+typedef struct {
+    const char *file;
+    bool json;
+} arguments;
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case KEY_JSON:
+        given->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (given->file != NULL) {
+            argp_error(state, "%s: one file at a time", text);
+        }
+        given->file = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (given->file == NULL) {
+            argp_error(state, "expected a file");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {0},
+};
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = parse,
+    .args_doc = "FILE.h5",
+    .doc = "Check a file's digest and show what is in it: a data set, a split, a checkpoint or a "
+           "run record.",
+};
+
+static ech_status inspect(const arguments *given)
+{
+    static ech_status (*const by_kind[ECH_SEAL_KIND_COUNT])(ech_io *, const char *, bool) = {
+        [ECH_SEAL_NONE] = ech_inspect_data, /* of the files of others, data sets can be read */
+        [ECH_SEAL_DATA] = ech_inspect_data,
+        [ECH_SEAL_SPLIT] = ech_inspect_split,
+        [ECH_SEAL_CHECKPOINT] = ech_inspect_checkpoint,
+        [ECH_SEAL_RECORD] = ech_inspect_record,
+    };
+    ech_io *io = NULL;
+    ech_seal_kind kind = ECH_SEAL_NONE;
+    ech_status status = ech_seal_read(given->file, &kind);
+    if (status == ECH_OK) {
+        status = ech_io_create(NULL, &io);
+    }
+    if (status == ECH_OK) {
+        status = by_kind[kind](io, given->file, given->json);
+    }
+    ech_io_destroy(&io);
+    return status;
+}
+
+int ech_cmd_inspect(int argc, char **argv)
+{
+    arguments given = {0};
+    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    return ech_command_exit_input(inspect(&given));
+}
