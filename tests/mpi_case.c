@@ -110,6 +110,9 @@ static int settle(void)
 static int run_case(const mpi_case *one)
 {
     ech_status status = ech_guard_start();
+    if (status == ECH_OK && one->before_mpi != NULL) {
+        one->before_mpi();
+    }
     if (status == ECH_OK) {
         status = ech_mpi_start();
     }

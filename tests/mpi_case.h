@@ -32,7 +32,8 @@ typedef struct {
     void (*run)(void);
     /* A job that has to fail, printing this text; NULL: it has to succeed. */
     const char *fails_with;
-    const char *environment; /* "NAME=value" for the job; NULL: none */
+    const char *environment;  /* "NAME=value" for the job; NULL: none */
+    void (*before_mpi)(void); /* called under the guard, before MPI starts; NULL: nothing */
 } mpi_case;
 
 /** Note a failure of this rank (file, line and text are printed) unless `holds`; returns `holds`. A

@@ -80,6 +80,7 @@ static void name_this_rank(void)
     MPI_Get_processor_name(name, &length);
     snprintf(box->host, sizeof box->host, "%.*s", (int)sizeof box->host - 1, name);
     box->rank = world_rank;
+    atomic_store(&box->in_job, 1);
     if (world_size > 1) {
         ech_log_set_rank(world_rank);
     }
@@ -120,7 +121,7 @@ ech_status ech_mpi_finish(void)
     ech_guard_bound("MPI_Finalize", ECH_COMM_TIMEOUT_NS);
     status = ech_mpi_check(MPI_Finalize(), "MPI_Finalize");
     ech_guard_unbound();
-    atomic_store(&ech_guard_box()->finished, 1);
+    atomic_store(&ech_guard_box()->in_job, 0);
     return status;
 }
 

@@ -60,7 +60,7 @@ static void end_at_once(int signal_number)
 static noreturn void follow_exit(int code)
 {
     char cause[CAUSE_BYTES];
-    if (box->rank < 0 || atomic_load(&box->finished) != 0) {
+    if (atomic_load(&box->in_job) == 0) {
         _exit(code);
     }
     snprintf(cause, sizeof cause, "exited with code %d before the end of the job", code);
@@ -76,6 +76,7 @@ static noreturn void follow_death(int signal_number, struct timespec begin)
              name != NULL ? name : "unknown");
     print_once(cause);
     (void)ech_leftovers_remove("/dev/shm", "mpich_shar_", begin, getppid());
+    kill(getpid(), SIGKILL);
     _exit(EXIT_FAILED);
 }
 
@@ -151,6 +152,28 @@ static ech_status become_rank(const sigset_t *before)
     return ECH_OK;
 }
 
+static void copy_name(char *to, const char *from)
+{
+    const size_t length = strnlen(from, ECH_BLACK_BOX_NAME_BYTES - 1);
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
+/* What is known before MPI is: a rank may die in MPI_Init. */
+static void fill_box(ech_black_box *fresh)
+{
+    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID", "PALS_RANKID"};
+    fresh->rank = -1;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && fresh->rank < 0; i++) {
+        const char *text = getenv(names[i]);
+        if (text != NULL && text[0] >= '0' && text[0] <= '9') {
+            fresh->rank = (int32_t)strtol(text, NULL, 10);
+        }
+    }
+    (void)gethostname(fresh->host, sizeof fresh->host - 1);
+    copy_name(fresh->phase, "start");
+}
+
 ech_status ech_guard_start(void)
 {
     struct timespec begin = {0};
@@ -162,7 +185,7 @@ ech_status ech_guard_start(void)
     if (shared == MAP_FAILED) {
         return ech_fail(ECH_ERR_SYSTEM, "cannot map the guard's memory: %s", strerror(errno));
     }
-    ((ech_black_box *)shared)->rank = -1;
+    fill_box(shared);
     sigprocmask(SIG_BLOCK, &watched, &before);
     guard_pid = getpid();
     const pid_t child = fork();
@@ -190,13 +213,6 @@ void ech_guard_phase(const char *format, ...)
     va_start(arguments, format);
     format_into(box->phase, format, arguments);
     va_end(arguments);
-}
-
-static void copy_name(char *to, const char *from)
-{
-    const size_t length = strnlen(from, ECH_BLACK_BOX_NAME_BYTES - 1);
-    memcpy(to, from, length);
-    to[length] = '\0';
 }
 
 void ech_guard_enter_task(uint64_t task_id, const char *app)

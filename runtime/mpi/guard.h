@@ -4,9 +4,11 @@
  * line which rank died where, doing what, and of what.
  *
  * The guard passes on SIGTERM, SIGUSR1 and the first SIGINT; SIGUSR2 or a second SIGINT kills the
- * rank. It exits with the rank's exit code, or 1 if a signal ended it, whereupon mpiexec ends the
- * other ranks. It also ends a rank that stays in one blocking MPI call past the call's bound
- * (ech_guard_bound). A rank whose guard is killed says so and ends too.
+ * rank. It exits with the rank's exit code. After a signal it dies by SIGKILL as well: mpiexec ends
+ * the other ranks after any death of one inside MPI, but after one still in MPI_Init only if a
+ * signal did it. So start MPI before anything that can fail on one rank alone, or the others wait
+ * for their bound. The guard also ends a rank that stays in one blocking MPI call past the call's
+ * bound (ech_guard_bound). A rank whose guard is killed says so and ends too.
  */
 #ifndef ECH_MPI_GUARD_H
 #define ECH_MPI_GUARD_H
@@ -31,11 +33,11 @@ typedef struct {
     char app[ECH_BLACK_BOX_NAME_BYTES];    /* of that task */
     char detail[ECH_BLACK_BOX_NAME_BYTES]; /* what it does: "worker 17, epoch 2" */
     char phase[ECH_BLACK_BOX_NAME_BYTES];  /* of the program: "start", "train round 3" */
-    char host[ECH_BLACK_BOX_NAME_BYTES];   /* set by ech_mpi_start */
-    int32_t rank;                          /* set by ech_mpi_start; -1 before */
-    _Atomic uint32_t finished;             /* set by ech_mpi_finish: exits as it likes now */
-    _Atomic uint32_t reported;             /* the rank has told its failure itself */
-    _Atomic uint64_t bound_ns;             /* ech_clock_ns at which the guard ends it; 0: none */
+    char host[ECH_BLACK_BOX_NAME_BYTES];   /* this host's name */
+    int32_t rank;                          /* as the launcher numbers it; -1: unknown */
+    _Atomic uint32_t in_job;   /* between ech_mpi_start and ech_mpi_finish: an exit is a failure */
+    _Atomic uint32_t reported; /* the rank has told its failure itself */
+    _Atomic uint64_t bound_ns; /* ech_clock_ns at which the guard ends it; 0: none */
     char bound_call[ECH_BLACK_BOX_NAME_BYTES]; /* the call that the bound is for */
 } ech_black_box;
 

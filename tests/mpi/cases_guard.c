@@ -40,6 +40,13 @@ static void a_rank_is_killed(void)
     wait_for_ever();
 }
 
+static void die_before_mpi(void)
+{
+    if (ech_guard_box()->rank == VICTIM) {
+        raise(SIGKILL);
+    }
+}
+
 static void a_rank_crashes(void)
 {
     if (ech_mpi_rank() == VICTIM) {
@@ -165,6 +172,8 @@ static const mpi_case guard_cases[] = {
      .fails_with = "killed by signal 9 (Killed), in task 17 (train: worker 5), phase round 3"},
     {"guard_a_rank_is_killed_on_two_hosts", 4, .cliques = 2, .seconds = 15, .run = a_rank_is_killed,
      .fails_with = "error: rank 1 on host "},
+    {"guard_a_rank_is_killed_before_mpi", 3, .seconds = 15, .before_mpi = die_before_mpi,
+     .run = wait_for_ever, .fails_with = "killed by signal 9 (Killed), phase start"},
     {"guard_a_rank_crashes", 2, .seconds = 15, .run = a_rank_crashes,
      .fails_with = "killed by signal 11 (Segmentation fault), phase round 3"},
     {"guard_a_guard_is_killed", 2, .seconds = 15, .run = a_guard_is_killed,
