@@ -67,8 +67,10 @@ struct ech_stream {
     uint32_t tag;
     uint32_t lane;
     bool is_sender;
-    bool granted;      /* sender: the receiver's lane is known */
-    bool ended;        /* receiver: the end was seen */
+    bool granted;                       /* sender: the receiver's lane is known */
+    bool ended;                         /* receiver: the end was seen */
+    MPI_Request puts[ECH_STREAM_SLOTS]; /* sender: the batch under way */
+    ech_status put_status;
     uint64_t freed;    /* sender: chunks known to be freed */
     const char *chunk; /* receiver: the chunk in hand; NULL: none */
     uint64_t chunk_bytes;
@@ -216,6 +218,9 @@ static ech_status open_stream(ech_streams *streams, int host, uint32_t tag, bool
     stream->host = host;
     stream->tag = tag;
     stream->is_sender = is_sender;
+    for (int i = 0; i < ECH_STREAM_SLOTS; i++) {
+        stream->puts[i] = MPI_REQUEST_NULL;
+    }
     *busy = true;
     *out = stream;
     return ECH_OK;
@@ -252,53 +257,99 @@ static ech_status take_grant(ech_stream *stream)
     return ECH_OK;
 }
 
-static bool has_free_slot(ech_stream *stream)
+static uint64_t free_slots(ech_stream *stream)
 {
     const post_box *box = box_of(stream->streams, stream->host);
     for (int i = 0; i < ECH_STREAM_SLOTS; i++) {
         const uint64_t freed = ech_window_load(&box->freed[i]);
         stream->freed = freed > stream->freed ? freed : stream->freed;
     }
-    return stream->peer->sent - stream->freed < ECH_STREAM_SLOTS;
+    return ECH_STREAM_SLOTS - (stream->peer->sent - stream->freed);
 }
 
-static ech_status send_chunk(ech_stream *stream, const void *data, uint64_t bytes, uint64_t mark)
+static bool has_free_slot(ech_stream *stream)
+{
+    return free_slots(stream) > 0;
+}
+
+static bool has_put(ech_stream *stream)
+{
+    int done = 1;
+    for (int i = 0; i < ECH_STREAM_SLOTS && done; i++) {
+        stream->put_status =
+            ech_mpi_check(MPI_Test(&stream->puts[i], &done, MPI_STATUS_IGNORE), "MPI_Test");
+        if (stream->put_status != ECH_OK) {
+            return true;
+        }
+    }
+    return done;
+}
+
+/* The slots' words follow the chunks only once those are in place. They need not be waited for:
+ * before a slot is used again, another batch will have been completed. */
+static ech_status post_words(ech_stream *stream, const uint64_t *marks, uint32_t count)
 {
     ech_streams *streams = stream->streams;
-    ech_status status = stream->granted ? ECH_OK : take_grant(stream);
-    if (status == ECH_OK) {
-        status = wait_for(stream, has_free_slot);
-    }
-    if (status != ECH_OK) {
-        return status;
-    }
-    const uint64_t number = stream->peer->sent + 1;
-    const uint64_t word = number << 32 | mark;
-    if (bytes > 0) {
-        const uint64_t at = chunk_offset(streams, stream->lane, number);
-        status = ech_window_put(streams->window, stream->host, at, data, bytes);
-    }
-    if (status == ECH_OK) {
+    ech_status status = ECH_OK;
+    for (uint32_t i = 0; i < count && status == ECH_OK; i++) {
+        const uint64_t number = ++stream->peer->sent;
         const uint64_t at =
             lane_words_offset(streams, stream->lane) + number % ECH_STREAM_SLOTS * sizeof(uint64_t);
-        status = ech_window_put_word(streams->window, stream->host, at, word);
+        status = ech_window_post_word(streams->window, stream->host, at, number << 32 | marks[i]);
     }
-    stream->peer->sent = number;
     return status;
+}
+
+/* Send as many chunks as there are free slots, at least one: a batch costs one wait for the
+ * receiver's MPI, whatever its size. */
+static ech_status send_batch(ech_stream *stream, const char *data, uint64_t bytes, uint64_t *sent)
+{
+    ech_streams *streams = stream->streams;
+    uint64_t marks[ECH_STREAM_SLOTS];
+    uint32_t count = 0;
+    ech_status status = wait_for(stream, has_free_slot);
+    const uint64_t slots = status == ECH_OK ? free_slots(stream) : 0;
+    *sent = 0;
+    while (status == ECH_OK && count < slots && *sent < bytes) {
+        const uint64_t left = bytes - *sent;
+        const uint64_t piece = left < ECH_STREAM_CHUNK_BYTES ? left : ECH_STREAM_CHUNK_BYTES;
+        const uint64_t at = chunk_offset(streams, stream->lane, stream->peer->sent + count + 1);
+        status = ech_window_begin_put(streams->window, stream->host, at, data + *sent, piece,
+                                      &stream->puts[count]);
+        marks[count++] = piece;
+        *sent += piece;
+    }
+    if (status == ECH_OK) {
+        status = wait_for(stream, has_put);
+    }
+    if (status == ECH_OK) {
+        status = stream->put_status;
+    }
+    if (status == ECH_OK) {
+        status = ech_window_complete(streams->window, stream->host);
+    }
+    return status == ECH_OK ? post_words(stream, marks, count) : status;
 }
 
 ech_status ech_stream_write(ech_stream *stream, const void *source, uint64_t bytes)
 {
-    for (uint64_t at = 0; at < bytes;) {
-        const uint64_t left = bytes - at;
-        const uint64_t piece = left < ECH_STREAM_CHUNK_BYTES ? left : ECH_STREAM_CHUNK_BYTES;
-        const ech_status status = send_chunk(stream, (const char *)source + at, piece, piece);
-        if (status != ECH_OK) {
-            return status;
-        }
-        at += piece;
+    ech_status status = bytes == 0 || stream->granted ? ECH_OK : take_grant(stream);
+    for (uint64_t at = 0; at < bytes && status == ECH_OK;) {
+        uint64_t sent = 0;
+        status = send_batch(stream, (const char *)source + at, bytes - at, &sent);
+        at += sent;
     }
-    return ECH_OK;
+    return status;
+}
+
+/* The end is not waited for either: it arrives when the receiver looks for it. */
+static ech_status send_end(ech_stream *stream)
+{
+    ech_status status = stream->granted ? ECH_OK : take_grant(stream);
+    if (status == ECH_OK) {
+        status = wait_for(stream, has_free_slot);
+    }
+    return status == ECH_OK ? post_words(stream, &end_mark, 1) : status;
 }
 
 /* Receiving. */
@@ -459,7 +510,7 @@ ech_status ech_stream_end(ech_stream **stream)
     }
     ech_status status = ECH_OK;
     if ((*stream)->is_sender) {
-        status = send_chunk(*stream, NULL, 0, end_mark);
+        status = send_end(*stream);
         (*stream)->peer->sending = false;
     } else {
         status = end_receive(*stream);

@@ -12,7 +12,8 @@
 enum {
     NAME_BYTES = 32,
     /* MPI counts are ints, and a large transfer should not keep a leader rank from its host. */
-    PIECE_BYTES = 1 << 28
+    PIECE_BYTES = 1 << 28,
+    BEGIN_BYTES_MAX = 1 << 30
 };
 
 struct ech_window {
@@ -227,6 +228,17 @@ static ech_status check_reachable(const ech_window *window, int host, uint64_t o
     return check_range(window, host, offset, bytes);
 }
 
+ech_status ech_window_complete(ech_window *window, int host)
+{
+    if (window->remote == MPI_WIN_NULL || host == ech_machine_host(window->machine)) {
+        return ECH_OK;
+    }
+    ech_guard_bound("MPI_Win_flush", ECH_COMM_TIMEOUT_NS);
+    const ech_status status = ech_mpi_check(MPI_Win_flush(host, window->remote), "MPI_Win_flush");
+    ech_guard_unbound();
+    return status;
+}
+
 static ech_status move_piece(ech_window *window, int host, uint64_t offset, void *local, int bytes,
                              bool is_put)
 {
@@ -234,14 +246,8 @@ static ech_status move_piece(ech_window *window, int host, uint64_t offset, void
     const int began =
         is_put ? MPI_Put(local, bytes, MPI_BYTE, host, at, bytes, MPI_BYTE, window->remote)
                : MPI_Get(local, bytes, MPI_BYTE, host, at, bytes, MPI_BYTE, window->remote);
-    ech_status status = ech_mpi_check(began, is_put ? "MPI_Put" : "MPI_Get");
-    if (status == ECH_OK) {
-        ech_guard_bound(is_put ? "MPI_Win_flush of a put" : "MPI_Win_flush of a get",
-                        ECH_COMM_TIMEOUT_NS);
-        status = ech_mpi_check(MPI_Win_flush(host, window->remote), "MPI_Win_flush");
-        ech_guard_unbound();
-    }
-    return status;
+    const ech_status status = ech_mpi_check(began, is_put ? "MPI_Put" : "MPI_Get");
+    return status == ECH_OK ? ech_window_complete(window, host) : status;
 }
 
 static ech_status move(ech_window *window, int host, uint64_t offset, char *local, uint64_t bytes,
@@ -286,6 +292,28 @@ ech_status ech_window_get(ech_window *window, int host, uint64_t offset, void *d
     }
     window->traffic.got_bytes += bytes;
     return move(window, host, offset, destination, bytes, false);
+}
+
+ech_status ech_window_begin_put(ech_window *window, int host, uint64_t offset, const void *source,
+                                uint64_t bytes, MPI_Request *request)
+{
+    *request = MPI_REQUEST_NULL;
+    const ech_status status = check_reachable(window, host, offset, bytes);
+    if (status != ECH_OK) {
+        return status;
+    }
+    if (bytes > BEGIN_BYTES_MAX) {
+        return ech_fail(ECH_ERR_ARGUMENT, "window %s: %llu bytes are too many for one put",
+                        window->name, (unsigned long long)bytes);
+    }
+    if (host == ech_machine_host(window->machine)) {
+        memcpy(window->base + offset, source, bytes);
+        return ECH_OK;
+    }
+    window->traffic.put_bytes += bytes;
+    return ech_mpi_check(MPI_Rput(source, (int)bytes, MPI_BYTE, host, (MPI_Aint)offset, (int)bytes,
+                                  MPI_BYTE, window->remote, request),
+                         "MPI_Rput");
 }
 
 static ech_status check_word(const ech_window *window, int host, uint64_t offset)

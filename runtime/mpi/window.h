@@ -74,6 +74,19 @@ ech_status ech_window_put(ech_window *window, int host, uint64_t offset, const v
 ech_status ech_window_get(ech_window *window, int host, uint64_t offset, void *destination,
                           uint64_t bytes);
 
+/**
+ * Begin a put that does not wait: for a leader rank that has other work to do meanwhile. When
+ * MPI_Test says that `request` is done, `ech_window_complete` returns soon; only then are the bytes
+ * in place and `source` free.
+ *
+ * @param bytes  at most 1 GiB.
+ */
+ech_status ech_window_begin_put(ech_window *window, int host, uint64_t offset, const void *source,
+                                uint64_t bytes, MPI_Request *request);
+
+/** Wait until all that this rank has put to a host is in place there. */
+ech_status ech_window_complete(ech_window *window, int host);
+
 /** Put one aligned 64-bit word: the way to publish what was put before (each put is complete when
  * it returns, so that the reader of the word sees the bytes). */
 ech_status ech_window_put_word(ech_window *window, int host, uint64_t offset, uint64_t word);
@@ -81,8 +94,8 @@ ech_status ech_window_put_word(ech_window *window, int host, uint64_t offset, ui
 /**
  * Send one aligned 64-bit word on its way and return at once, even if the other leader rank is busy
  * outside MPI: the word arrives when that rank enters MPI next. For acknowledgements and requests.
- * Nothing orders two posts to one word; `ech_window_put` and `ech_window_put_word` to that host
- * complete all posts before them.
+ * Nothing orders two posts to one word; `ech_window_complete` for that host, and so a put to it,
+ * completes all posts before it.
  */
 ech_status ech_window_post_word(ech_window *window, int host, uint64_t offset, uint64_t word);
 
