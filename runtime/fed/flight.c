@@ -64,6 +64,16 @@ bool ech_flight_is_empty(const ech_flight *flight)
     return flight->count == 0;
 }
 
+ech_status ech_flight_make_room(ech_flight *flight, uint32_t count)
+{
+    assert(count <= flight->capacity);
+    ech_status status = ECH_OK;
+    while (flight->capacity - flight->count < count && status == ECH_OK) {
+        status = ech_flight_land_one(flight);
+    }
+    return status;
+}
+
 ech_status ech_flight_submit(ech_flight *flight, uint32_t kind, uint32_t subject, ech_app_id app,
                              const void *arguments, size_t arguments_bytes,
                              const ech_task_options *options, ech_future **out)

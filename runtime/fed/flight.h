@@ -37,6 +37,10 @@ void ech_flight_destroy(ech_flight **flight);
 
 bool ech_flight_is_empty(const ech_flight *flight);
 
+/** Land the oldest tasks until `count` more can be submitted without landing any: futures that the
+ * submitter holds then stay valid that long. */
+ech_status ech_flight_make_room(ech_flight *flight, uint32_t count);
+
 /**
  * Submit a task, landing older ones while the ring is full.
  *

@@ -302,41 +302,64 @@ static ech_task_options for_leader(const ech_gather *gather, uint32_t host)
     };
 }
 
-static ech_status submit_move_half(ech_gather *gather, enum landing_kind kind, ech_app_id app,
-                                   uint32_t sum, uint32_t host_number,
-                                   const ech_move_arguments *arguments)
+/* The last moves of both hosts, while in flight. */
+static uint32_t list_last_moves(const ech_gather *gather, uint32_t from, uint32_t into,
+                                ech_future *inputs[2])
 {
-    host_state *host = &gather->hosts[host_number];
-    ech_task_options options = for_leader(gather, host_number);
-    if (host->moves_in_flight > 0) {
-        options.inputs = &host->last_move;
-        options.input_count = 1;
+    const uint32_t hosts[] = {from, into};
+    uint32_t count = 0;
+    for (int i = 0; i < 2; i++) {
+        if (gather->hosts[hosts[i]].moves_in_flight > 0) {
+            inputs[count++] = gather->hosts[hosts[i]].last_move;
+        }
     }
-    ech_future *future = NULL;
-    const ech_status status = ech_flight_submit(gather->flight, (uint32_t)kind, sum, app, arguments,
-                                                sizeof *arguments, &options, &future);
-    if (status == ECH_OK) {
-        host->last_move = future;
-        host->moves_in_flight++;
-    }
-    return status;
+    return count;
 }
 
-/* Moves are chained on each host in the order of submission: of the moves that have not ended, the
- * oldest has both its leader ranks to itself, so no two can wait for each other. */
-static ech_status submit_move(ech_gather *gather, uint32_t sum)
+static ech_status submit_half(ech_gather *gather, enum landing_kind kind, uint32_t sum,
+                              uint32_t host_number, uint32_t other_host, ech_future *const *inputs,
+                              uint32_t input_count, ech_future **out)
 {
+    const bool sends = kind == LANDED_SEND;
     const ech_sum_node *from = ech_sum_plan_node(gather->plan, sum);
     const ech_sum_node *into = ech_sum_plan_node(gather->plan, from->parent);
-    const ech_move_arguments sending = {.slot = from->slot, .other_host = into->host};
-    const ech_move_arguments receiving = {.slot = into->slot, .other_host = from->host};
-    const ech_status status = submit_move_half(gather, LANDED_SEND, gather->options.apps->send, sum,
-                                               from->host, &sending);
+    const ech_move_arguments arguments = {.slot = sends ? from->slot : into->slot,
+                                          .other_host = other_host};
+    ech_task_options options = for_leader(gather, host_number);
+    options.inputs = inputs;
+    options.input_count = input_count;
+    const ech_round_apps *apps = gather->options.apps;
+    return ech_flight_submit(gather->flight, (uint32_t)kind, sum,
+                             sends ? apps->send : apps->receive, &arguments, sizeof arguments,
+                             &options, out);
+}
+
+/* Moves are chained on each host in the order of submission, and both halves of a move wait for the
+ * same: of the moves that have not ended, the oldest has both its leader ranks to itself, so no two
+ * can wait for each other. */
+static ech_status submit_move(ech_gather *gather, uint32_t sum)
+{
+    const uint32_t from = ech_sum_plan_node(gather->plan, sum)->host;
+    const uint32_t parent = ech_sum_plan_node(gather->plan, sum)->parent;
+    const uint32_t into = ech_sum_plan_node(gather->plan, parent)->host;
+    ech_status status = ech_flight_make_room(gather->flight, 2);
+    ech_future *inputs[2] = {NULL, NULL};
+    const uint32_t count = list_last_moves(gather, from, into, inputs);
+    ech_future *halves[2] = {NULL, NULL};
+    if (status == ECH_OK) {
+        status = submit_half(gather, LANDED_SEND, sum, from, into, inputs, count, &halves[0]);
+    }
+    if (status == ECH_OK) {
+        status = submit_half(gather, LANDED_RECEIVE, sum, into, from, inputs, count, &halves[1]);
+    }
     if (status != ECH_OK) {
         return status;
     }
-    return submit_move_half(gather, LANDED_RECEIVE, gather->options.apps->receive, sum, into->host,
-                            &receiving);
+    gather->hosts[from].last_move = halves[0];
+    gather->hosts[from].moves_in_flight++;
+    gather->hosts[into].last_move = halves[1];
+    gather->hosts[into].moves_in_flight++;
+    return ECH_OK;
 }
 
 static ech_status submit_departure(ech_gather *gather, uint32_t sum)

@@ -61,13 +61,29 @@ static ech_status share_sizes(ech_window *window, uint64_t bytes)
     return status;
 }
 
+static void *align_to_page(void *base)
+{
+    const uintptr_t page = (uintptr_t)page_bytes();
+    return (void *)(((uintptr_t)base + page - 1) / page * page);
+}
+
+/* Large blocks of the heap are fresh mappings, zero and sparse; smaller ones may have been used. */
+static void clear_heap_memory(void *base, uint64_t bytes)
+{
+    enum { LARGEST_REUSED_BYTES = 64 << 20 };
+    if (bytes <= LARGEST_REUSED_BYTES) {
+        memset(base, 0, bytes);
+    }
+}
+
 static ech_status allocate_segment(ech_window *window)
 {
     ech_machine *machine = window->machine;
     const uint64_t bytes = window->bytes_of[ech_machine_host(machine)];
     const bool leader = ech_machine_is_leader(machine);
-    /* An empty segment still gets a page: MPI gives no address for nothing. */
-    const MPI_Aint mine = !leader ? 0 : (MPI_Aint)(bytes > 0 ? bytes : page_bytes());
+    /* One page more than asked for: an empty segment gets an address too, and where a host has one
+     * rank, MPICH gives heap memory, which begins anywhere. */
+    const MPI_Aint mine = leader ? (MPI_Aint)(bytes + page_bytes()) : 0;
     void *base = NULL;
     ech_guard_bound("MPI_Win_allocate_shared", ECH_COMM_TIMEOUT_NS);
     int result = MPI_Win_allocate_shared(mine, 1, MPI_INFO_NULL,
@@ -84,7 +100,10 @@ static ech_status allocate_segment(ech_window *window)
     MPI_Aint size = 0;
     int unit = 0;
     result = MPI_Win_shared_query(window->shared, 0, &size, &unit, &base);
-    window->base = base;
+    window->base = align_to_page(base);
+    if (leader && ech_comm_size(ech_machine_host_comm(machine)) == 1) {
+        clear_heap_memory(window->base, bytes);
+    }
     return ech_mpi_check(result, "MPI_Win_shared_query");
 }
 

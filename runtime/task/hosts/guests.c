@@ -25,7 +25,7 @@ static void give_guest(ech_links *links, uint32_t index)
 {
     const ech_cell *cell = ech_pool_cell(links->pool, links->pool->self, index);
     if (cell->block != UINT64_MAX) {
-        ech_arena_give(&links->pool->arena, cell->block);
+        ech_pool_arena_give(&links->pool->arena, cell->block);
     }
     links->free_guests[links->free_guest_count++] = index;
 }
@@ -94,7 +94,7 @@ static bool take_guest(ech_links *links, const task_item *item, uint32_t *index,
     const size_t bytes = ech_pool_block_bytes(
         item->payload_bytes, pool->executor->apps->apps[item->app].result_bytes_max);
     if (bytes > 0) {
-        *block = ech_arena_take(&pool->arena, bytes, ech_arena_units(&pool->arena));
+        *block = ech_pool_arena_take(&pool->arena, bytes, ech_pool_arena_units(&pool->arena));
         if (*block == UINT64_MAX) {
             return false;
         }

@@ -7,7 +7,7 @@
 static const uint8_t free_bit = 0x80;
 static const uint32_t no_unit = UINT32_MAX;
 
-static void push_free(ech_arena *arena, uint32_t unit, uint32_t order)
+static void push_free(ech_pool_arena *arena, uint32_t unit, uint32_t order)
 {
     arena->order_of[unit] = (uint8_t)(free_bit | (order + 1));
     arena->previous[unit] = no_unit;
@@ -18,7 +18,7 @@ static void push_free(ech_arena *arena, uint32_t unit, uint32_t order)
     arena->first[order] = unit;
 }
 
-static void remove_free(ech_arena *arena, uint32_t unit, uint32_t order)
+static void remove_free(ech_pool_arena *arena, uint32_t unit, uint32_t order)
 {
     const uint32_t next = arena->next[unit];
     const uint32_t previous = arena->previous[unit];
@@ -42,7 +42,7 @@ static uint32_t order_for(uint64_t units)
     return order;
 }
 
-ech_status ech_arena_init(ech_arena *arena, uint64_t bytes)
+ech_status ech_pool_arena_init(ech_pool_arena *arena, uint64_t bytes)
 {
     memset(arena, 0, sizeof *arena);
     const uint64_t units = bytes / ECH_ARENA_UNIT_BYTES;
@@ -56,7 +56,7 @@ ech_status ech_arena_init(ech_arena *arena, uint64_t bytes)
     arena->next = ech_alloc(count * sizeof *arena->next);
     arena->previous = ech_alloc(count * sizeof *arena->previous);
     if (arena->order_of == NULL || arena->next == NULL || arena->previous == NULL) {
-        ech_arena_clear(arena);
+        ech_pool_arena_clear(arena);
         return ECH_ERR_MEMORY;
     }
     for (uint32_t order = 0; order < ECH_ARENA_ORDERS; order++) {
@@ -66,7 +66,7 @@ ech_status ech_arena_init(ech_arena *arena, uint64_t bytes)
     return ECH_OK;
 }
 
-void ech_arena_clear(ech_arena *arena)
+void ech_pool_arena_clear(ech_pool_arena *arena)
 {
     ech_free(arena->order_of);
     ech_free(arena->next);
@@ -74,12 +74,12 @@ void ech_arena_clear(ech_arena *arena)
     memset(arena, 0, sizeof *arena);
 }
 
-uint64_t ech_arena_units(const ech_arena *arena)
+uint64_t ech_pool_arena_units(const ech_pool_arena *arena)
 {
     return UINT64_C(1) << arena->top;
 }
 
-uint64_t ech_arena_take(ech_arena *arena, uint64_t bytes, uint64_t units_share)
+uint64_t ech_pool_arena_take(ech_pool_arena *arena, uint64_t bytes, uint64_t units_share)
 {
     const uint64_t units = (bytes + ECH_ARENA_UNIT_BYTES - 1) / ECH_ARENA_UNIT_BYTES;
     const uint32_t order = order_for(units);
@@ -101,7 +101,7 @@ uint64_t ech_arena_take(ech_arena *arena, uint64_t bytes, uint64_t units_share)
     return (uint64_t)unit * ECH_ARENA_UNIT_BYTES;
 }
 
-void ech_arena_give(ech_arena *arena, uint64_t offset)
+void ech_pool_arena_give(ech_pool_arena *arena, uint64_t offset)
 {
     uint32_t unit = (uint32_t)(offset / ECH_ARENA_UNIT_BYTES);
     uint32_t order = arena->order_of[unit] - 1U;

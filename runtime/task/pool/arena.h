@@ -21,15 +21,15 @@ typedef struct {
     uint32_t first[ECH_ARENA_ORDERS];
     uint32_t top; /* order of the whole region */
     uint64_t units_used;
-} ech_arena;
+} ech_pool_arena;
 
 /** Keep the books of a region of `bytes`, rounded down to a power of two. */
-ech_status ech_arena_init(ech_arena *arena, uint64_t bytes);
-void ech_arena_clear(ech_arena *arena);
+ech_status ech_pool_arena_init(ech_pool_arena *arena, uint64_t bytes);
+void ech_pool_arena_clear(ech_pool_arena *arena);
 /** Offset of a block; UINT64_MAX if there is none of that size now, or if more than `share` of the
  *  region's units would then be in use. */
-uint64_t ech_arena_take(ech_arena *arena, uint64_t bytes, uint64_t units_share);
-void ech_arena_give(ech_arena *arena, uint64_t offset);
-uint64_t ech_arena_units(const ech_arena *arena);
+uint64_t ech_pool_arena_take(ech_pool_arena *arena, uint64_t bytes, uint64_t units_share);
+void ech_pool_arena_give(ech_pool_arena *arena, uint64_t offset);
+uint64_t ech_pool_arena_units(const ech_pool_arena *arena);
 
 #endif

@@ -14,7 +14,7 @@ static uint32_t cells_kept_from(const ech_pool *pool, uint32_t lane)
 /* The same for the arena: lane 1 may fill half of it, lane 2 three quarters, and so on. */
 static uint64_t arena_share(const ech_pool *pool, uint32_t lane)
 {
-    const uint64_t units = ech_arena_units(&pool->arena);
+    const uint64_t units = ech_pool_arena_units(&pool->arena);
     return units - (units >> lane);
 }
 
@@ -88,7 +88,7 @@ static bool take_cell(ech_pool *pool, const ech_future *node, uint32_t lane, uin
     const size_t bytes = ech_pool_block_bytes(
         ech_payload_bytes(node), pool->executor->apps->apps[node->app].result_bytes_max);
     if (bytes > 0) {
-        *block = ech_arena_take(&pool->arena, bytes, arena_share(pool, lane));
+        *block = ech_pool_arena_take(&pool->arena, bytes, arena_share(pool, lane));
         if (*block == UINT64_MAX) {
             return false;
         }
@@ -101,7 +101,7 @@ static void give_cell(ech_pool *pool, uint32_t index)
 {
     const ech_cell *cell = ech_pool_cell(pool, pool->self, index);
     if (cell->block != UINT64_MAX) {
-        ech_arena_give(&pool->arena, cell->block);
+        ech_pool_arena_give(&pool->arena, cell->block);
     }
     pool->free_cells[pool->free_count++] = index;
 }

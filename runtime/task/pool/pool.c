@@ -148,7 +148,7 @@ static void fill_free_cells(ech_pool *pool)
 
 static ech_status allocate(ech_pool *pool, size_t ranks)
 {
-    const ech_status status = ech_arena_init(&pool->arena, pool->shape.arena_bytes);
+    const ech_status status = ech_pool_arena_init(&pool->arena, pool->shape.arena_bytes);
     if (status != ECH_OK) {
         return status;
     }
@@ -185,7 +185,7 @@ ech_status ech_pool_open(ech_pool *pool, ech_executor *executor, const ech_pool_
 
 void ech_pool_close(ech_pool *pool)
 {
-    ech_arena_clear(&pool->arena);
+    ech_pool_arena_clear(&pool->arena);
     ech_free(pool->nodes);
     ech_free(pool->free_cells);
     ech_free(pool->rank_runs_tasks);

@@ -130,7 +130,7 @@ typedef struct ech_pool {
     int *local_of_rank;    /* by rank of the job: its number on this host, -1 elsewhere */
 
     /* Owner: what I have submitted. */
-    ech_arena arena;
+    ech_pool_arena arena;
     ech_future **nodes; /* by cell */
     uint32_t *free_cells;
     uint32_t free_count;

@@ -61,7 +61,7 @@ void ech_pool_variant_yield(ech_executor *executor)
 
 size_t ech_pool_variant_bytes_max(const ech_executor *executor)
 {
-    return ech_arena_units(&pool_of(executor)->arena) * ECH_ARENA_UNIT_BYTES / 2;
+    return ech_pool_arena_units(&pool_of(executor)->arena) * ECH_ARENA_UNIT_BYTES / 2;
 }
 
 void ech_pool_serve_run(ech_executor *executor)

@@ -1,0 +1,450 @@
+#include "apps/fit/fit_job.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/fit/fit_data.h"
+#include "apps/fit/fit_output.h"
+#include "apps/fit/fit_resume.h"
+#include "apps/fit/fit_start.h"
+#include "apps/fit/fit_totals.h"
+#include "apps/fit/fit_trainer.h"
+#include "apps/fit/fit_tree.h"
+#include "apps/fit_options.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/memory.h"
+#include "runtime/fed/sync.h"
+#include "runtime/mpi/guard.h"
+#include "runtime/mpi/hardware.h"
+#include "runtime/mpi/interrupt.h"
+#include "runtime/mpi/machine.h"
+#include "runtime/mpi/pin.h"
+
+enum { FACT_BYTES = 160, FACTS_MAX = 16, APP_NAMES_MAX = 64 };
+
+typedef struct {
+    const ech_fit_arguments *arguments;
+    uint64_t start_ns;      /* monotonic */
+    uint64_t start_wall_ns; /* since 1970 */
+    ech_io *io;             /* leader ranks */
+    ech_machine *machine;
+    ech_comm *comm; /* of all ranks; borrowed from the machine */
+    bool is_first;  /* rank 0 */
+    ech_config *config;
+    char *config_text;
+    ech_fit_options options;
+    ech_fit_tree tree; /* rank 0 */
+    uint32_t worker_count;
+    ech_fit_data *data;
+    ech_network *network;
+    ech_fit_trainer *trainer;
+    ech_strategy *strategy;
+    ech_sync *sync;
+    ech_checkpoint *checkpoint; /* rank 0, while it resumes */
+    ech_record_mark mark;
+    uint64_t rounds_done;
+    ech_fit_totals totals;  /* rank 0 */
+    ech_fit_output *output; /* rank 0 */
+    ech_app_registry *apps;
+    ech_executor *executor;
+} fit_job;
+
+/* ---- start: every step is collective and ends with the same status on every rank ---- */
+
+static ech_status agree(const fit_job *job, ech_status mine)
+{
+    return ech_comm_agree(job->comm, mine);
+}
+
+/* Only leader ranks read files. */
+static void keep_io_on_leaders(fit_job *job, ech_io **io)
+{
+    if (ech_machine_is_leader(job->machine)) {
+        job->io = *io;
+        *io = NULL;
+    } else {
+        ech_io_destroy(io);
+    }
+}
+
+static ech_status find_machine(fit_job *job, ech_io **io)
+{
+    ech_status status = ech_machine_create(MPI_COMM_WORLD, &job->machine);
+    if (status != ECH_OK) {
+        return status;
+    }
+    job->comm = ech_machine_comm(job->machine);
+    job->is_first = ech_machine_rank(job->machine) == 0;
+    keep_io_on_leaders(job, io);
+    status = ech_fit_load_config(job->machine, job->arguments, &job->config, &job->config_text);
+    if (status == ECH_OK) {
+        job->options = ech_fit_options_of(job->config);
+        ech_machine_set_leader_mode(job->machine, (ech_leader_mode)job->options.leader);
+    }
+    return status;
+}
+
+static ech_status pin_ranks(fit_job *job)
+{
+    ech_pin_result pinned;
+    ech_status status = ech_pin_ranks(job->machine, job->options.threads, &pinned);
+    if (status == ECH_OK && !job->arguments->json) {
+        status = ech_pin_log(job->machine, &pinned);
+    }
+    return status;
+}
+
+static ech_status grow_tree(fit_job *job)
+{
+    ech_status status = ECH_OK;
+    if (job->is_first) {
+        status = ech_fit_tree_grow(&job->tree, job->config, &job->options);
+        if (status == ECH_OK) {
+            status = ech_fit_prepare_folder(job->arguments);
+        }
+        if (status == ECH_OK) {
+            job->worker_count = ech_topology_worker_count(job->tree.topology);
+        }
+    }
+    status = agree(job, status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    return ech_comm_broadcast(job->comm, &job->worker_count, sizeof job->worker_count, 0);
+}
+
+/* Different engines on different hosts would give different bits, and nobody would know. */
+static ech_status compare_engines(fit_job *job)
+{
+    const char *mine = ech_fit_trainer_engines(job->trainer);
+    char first[FACT_BYTES] = "";
+    snprintf(first, sizeof first, "%s", mine);
+    const ech_status status = ech_comm_broadcast(job->comm, first, sizeof first, 0);
+    if (status != ECH_OK) {
+        return status;
+    }
+    if (strcmp(first, mine) == 0) {
+        return agree(job, ECH_OK);
+    }
+    return agree(job, ech_fail(ECH_ERR_CONFIG,
+                               "host %s runs %s, rank 0 runs %s: the same configuration would not "
+                               "give the same bits (ECH_ISA sets the instruction set)",
+                               ech_machine_host_name(job->machine, ech_machine_host(job->machine)),
+                               mine, first));
+}
+
+static ech_status create_trainer(fit_job *job)
+{
+    ech_status status =
+        ech_fit_network(job->config, &job->options, ech_fit_data_info(job->data), &job->network);
+    if (status == ECH_OK) {
+        status = ech_fit_trainer_create(job->config, &job->options, job->network, job->data,
+                                        &job->trainer);
+    }
+    if (status == ECH_OK) {
+        ech_strategy_options strategy = ech_strategy_defaults();
+        strategy.participation = job->options.strategy.participation;
+        status = ech_strategy_create(job->options.strategy.name, &strategy, job->network->layout,
+                                     &job->strategy);
+        if (status == ECH_ERR_NOT_FOUND) {
+            char reason[FACT_BYTES];
+            snprintf(reason, sizeof reason, "%s", ech_status_message());
+            status = ech_config_fail(job->config, "strategy.name", "%s", reason);
+        }
+    }
+    status = agree(job, status);
+    return status == ECH_OK ? compare_engines(job) : status;
+}
+
+static ech_status find_checkpoint(fit_job *job)
+{
+    ech_status status = ECH_OK;
+    if (job->is_first && job->arguments->resume) {
+        status =
+            ech_fit_resume_open(job->io, job->arguments->folder, job->config, &job->checkpoint);
+    }
+    if (status == ECH_OK && job->checkpoint != NULL) {
+        job->rounds_done = ech_checkpoint_describe(job->checkpoint)->round;
+    }
+    status = agree(job, status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    return ech_comm_broadcast(job->comm, &job->rounds_done, sizeof job->rounds_done, 0);
+}
+
+static ech_status create_process(fit_job *job)
+{
+    ech_status status = ECH_OK;
+    if (job->is_first) {
+        status = ech_fit_tree_populate(&job->tree, job->machine, job->data);
+    }
+    status = agree(job, status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const ech_sync_options options = {
+        .trainer = ech_fit_trainer_interface(job->trainer),
+        .strategy = job->strategy,
+        .topology = job->tree.topology,
+        .placement = job->tree.placement,
+        .population = job->tree.population,
+        .aggregators = job->options.aggregators == ECH_FIT_FUSED ? ECH_AGGREGATORS_FUSED
+                                                                 : ECH_AGGREGATORS_MATERIALISED,
+        .seed = job->options.seed,
+        .rounds_done = job->rounds_done,
+        .rounds = job->options.rounds,
+        .evaluate_every = job->options.evaluate_every,
+        .epochs = job->options.train.epochs,
+    };
+    return ech_sync_create(job->machine, &options, &job->sync);
+}
+
+static ech_status fill_model(fit_job *job)
+{
+    const ech_state model = ech_sync_model(job->sync);
+    if (job->checkpoint == NULL) {
+        const ech_trainer *trainer = ech_fit_trainer_interface(job->trainer);
+        return trainer->initialise(trainer->self, job->options.seed, model);
+    }
+    const ech_status status = ech_fit_resume_read(job->checkpoint, job->network->layout, model,
+                                                  job->strategy, &job->mark);
+    ech_checkpoint_close(&job->checkpoint);
+    return status;
+}
+
+/* ---- output ---- */
+
+typedef struct {
+    char texts[FACTS_MAX][FACT_BYTES];
+    ech_record_fact facts[FACTS_MAX];
+    size_t count;
+} fact_list;
+
+static void add_fact(fact_list *list, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void add_fact(fact_list *list, const char *name, const char *format, ...)
+{
+    char *text = list->texts[list->count];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, FACT_BYTES, format, arguments);
+    va_end(arguments);
+    list->facts[list->count++] = (ech_record_fact){.name = name, .value = text};
+}
+
+static void list_facts(const fit_job *job, fact_list *list)
+{
+    add_fact(list, "ranks", "%d", ech_machine_rank_count(job->machine));
+    add_fact(list, "hosts", "%d", ech_machine_host_count(job->machine));
+    add_fact(list, "threads", "%u", job->options.threads);
+    add_fact(list, "kernels", "%s", ech_fit_trainer_engines(job->trainer));
+    ech_hardware hardware;
+    if (ech_hardware_query(&hardware) == ECH_OK) {
+        add_fact(list, "host", "%s", hardware.host);
+        add_fact(list, "processor", "%s", hardware.cpu_model);
+        add_fact(list, "cores", "%u", hardware.core_count);
+        add_fact(list, "memory_bytes", "%llu", (unsigned long long)hardware.memory_bytes);
+        add_fact(list, "mpi", "%s", hardware.mpi_version);
+    }
+}
+
+static size_t list_apps(const fit_job *job, const char *names[APP_NAMES_MAX])
+{
+    size_t count = 0;
+    while (count < APP_NAMES_MAX) {
+        names[count] = ech_app_name(job->apps, (ech_app_id)count);
+        if (names[count][0] == '\0') {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+static ech_status create_output(fit_job *job)
+{
+    ech_status status =
+        ech_fit_totals_create(&job->totals, ech_topology_tier_count(job->tree.topology),
+                              (uint32_t)ech_machine_rank_count(job->machine),
+                              (uint32_t)ech_machine_host_count(job->machine));
+    if (status != ECH_OK) {
+        return status;
+    }
+    job->totals.rounds = job->rounds_done;
+    fact_list facts = {.count = 0};
+    list_facts(job, &facts);
+    const char *names[APP_NAMES_MAX];
+    const size_t app_count = list_apps(job, names);
+    const ech_fit_output_options options = {
+        .folder = job->arguments->folder,
+        .config = job->config_text,
+        .machine = facts.facts,
+        .machine_count = facts.count,
+        .app_names = names,
+        .app_count = app_count,
+        .resume = job->rounds_done > 0 ? &job->mark : NULL,
+        .layout = job->network->layout,
+        .strategy = job->strategy,
+        .rounds_done = job->rounds_done,
+        .rounds = job->options.rounds,
+        .checkpoint_every = job->options.checkpoint.every,
+        .checkpoint_keep = job->options.checkpoint.keep,
+        .epochs = job->options.train.epochs,
+        .start_ns = job->start_wall_ns,
+        .totals = &job->totals,
+    };
+    status = ech_fit_output_create(job->io, &options, &job->output);
+    if (status == ECH_OK) {
+        ech_sync_observe(job->sync, ech_fit_output_observer(job->output));
+    }
+    return status;
+}
+
+static ech_status prepare_on_rank_0(fit_job *job)
+{
+    if (!job->is_first) {
+        return ECH_OK;
+    }
+    const ech_status status = fill_model(job);
+    return status == ECH_OK ? create_output(job) : status;
+}
+
+static ech_status create_executor(fit_job *job)
+{
+    ech_status status = ech_app_registry_create(&job->apps);
+    if (status == ECH_OK) {
+        status = ech_sync_register(job->sync, job->apps);
+    }
+    if (status == ECH_OK) {
+        status = prepare_on_rank_0(job);
+    }
+    status = agree(job, status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const ech_executor_options options = {
+        .kind = ECH_EXECUTOR_MPI,
+        .machine = job->machine,
+        .sink = job->is_first ? ech_fit_output_sink(job->output) : NULL,
+    };
+    return ech_executor_create(job->apps, &options, &job->executor);
+}
+
+/* ---- the run ---- */
+
+static ech_status start(fit_job *job, ech_io **io)
+{
+    ech_guard_phase("start");
+    ech_status status = find_machine(job, io);
+    if (status == ECH_OK) {
+        status = pin_ranks(job);
+    }
+    if (status == ECH_OK) {
+        status = grow_tree(job);
+    }
+    if (status == ECH_OK) {
+        status = ech_fit_data_create(job->machine, job->config, &job->options, job->io,
+                                     job->worker_count, &job->data);
+    }
+    if (status == ECH_OK) {
+        status = create_trainer(job);
+    }
+    if (status == ECH_OK) {
+        status = find_checkpoint(job);
+    }
+    if (status == ECH_OK) {
+        status = create_process(job);
+    }
+    return status == ECH_OK ? create_executor(job) : status;
+}
+
+static ech_status run_rounds(ech_executor *executor, void *user)
+{
+    fit_job *job = user;
+    job->totals.start_seconds = ech_clock_seconds(ech_clock_ns() - job->start_ns);
+    return ech_sync_run(job->sync, executor);
+}
+
+/* Files come first, whatever the run ended with: an early stop keeps its last whole round. */
+static ech_status save(fit_job *job, ech_status ran)
+{
+    if (!job->is_first || (ran != ECH_OK && ran != ECH_ERR_INTERRUPTED)) {
+        return ran;
+    }
+    const ech_failure failure = ech_failure_keep(ran);
+    const ech_state model = ech_sync_model(job->sync);
+    const ech_state_view view = {.values = model.values, .counters = model.counters};
+    job->totals.model_hash = ech_layout_hash_values(job->network->layout, model.values);
+    ech_status status = ech_fit_output_save(job->output, view);
+    if (status == ECH_OK) {
+        status = ech_fit_output_finish(job->output, ran == ECH_OK);
+    }
+    return status == ECH_OK ? ech_failure_restore(&failure) : status;
+}
+
+static ech_status tell_totals(fit_job *job)
+{
+    uint64_t peak_rss_bytes = ech_memory_peak_rss_bytes();
+    const ech_status status = ech_comm_max_u64(job->comm, &peak_rss_bytes, 1);
+    if (status != ECH_OK || !job->is_first) {
+        return status;
+    }
+    job->totals.peak_rss_bytes = peak_rss_bytes;
+    job->totals.total_seconds = ech_clock_seconds(ech_clock_ns() - job->start_ns);
+    job->totals.checkpoint_path = ech_fit_output_checkpoint(job->output);
+    job->totals.record_path = ech_fit_output_record(job->output);
+    if (job->arguments->json) {
+        return ech_fit_totals_write_json(&job->totals);
+    }
+    ech_fit_totals_print(&job->totals);
+    return ECH_OK;
+}
+
+static void clear(fit_job *job)
+{
+    ech_executor_destroy(&job->executor);
+    ech_app_registry_destroy(&job->apps);
+    ech_fit_output_destroy(&job->output);
+    ech_fit_totals_clear(&job->totals);
+    ech_checkpoint_close(&job->checkpoint);
+    ech_sync_destroy(&job->sync);
+    ech_strategy_destroy(&job->strategy);
+    ech_fit_trainer_destroy(&job->trainer);
+    ech_network_destroy(&job->network);
+    ech_fit_data_destroy(&job->data);
+    ech_fit_tree_clear(&job->tree);
+    ech_config_destroy(&job->config);
+    ech_free(job->config_text);
+    ech_machine_destroy(&job->machine);
+    ech_io_destroy(&job->io);
+}
+
+ech_status ech_fit_job_run(const ech_fit_arguments *arguments, ech_io **io)
+{
+    fit_job job = {
+        .arguments = arguments,
+        .start_ns = ech_clock_ns(),
+        .start_wall_ns = ech_clock_wall_ns(),
+    };
+    ech_status status = start(&job, io);
+    if (job.machine == NULL) {
+        return status; /* nothing was made, and there is no communicator to agree by */
+    }
+    if (status == ECH_OK) {
+        ech_guard_phase("run");
+        status = ech_executor_run(job.executor, run_rounds, &job);
+        status = agree(&job, save(&job, status));
+        if (status == ECH_OK || status == ECH_ERR_INTERRUPTED) {
+            const ech_failure failure = ech_failure_keep(status);
+            const ech_status told = agree(&job, tell_totals(&job));
+            status = told == ECH_OK ? ech_failure_restore(&failure) : told;
+        }
+    }
+    const ech_failure failure = ech_failure_keep(status);
+    clear(&job);
+    return ech_failure_restore(&failure);
+}

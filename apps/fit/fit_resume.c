@@ -1,0 +1,144 @@
+#define _POSIX_C_SOURCE 200809L
+#include "apps/fit/fit_resume.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/fit/fit_output.h"
+#include "apps/fit_options.h"
+#include "runtime/base/log.h"
+#include "runtime/base/yaml.h"
+
+/* Keys that change where, how fast or how long a model is made, but none of its bits. */
+static bool may_change(const char *key)
+{
+    static const char *const keys[] = {
+        "name",     "rounds",      "evaluate.every",   "threads",         "leader",
+        "transfer", "aggregators", "checkpoint.every", "checkpoint.keep",
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strcmp(key, keys[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A key's value as text, "absent" without one; the caller's: free. NULL without memory. */
+static char *value_text(const ech_config *config, const char *key)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    if (file == NULL) {
+        return NULL;
+    }
+    const ech_yaml_node *node = ech_config_node(config, key);
+    if (node != NULL) {
+        ech_yaml_write(node, file);
+    } else {
+        fputs("absent", file);
+    }
+    fclose(file);
+    return text;
+}
+
+/* Appends "; key: was OLD, is NEW" to `list` if the two differ. */
+static ech_status compare_key(const ech_config *old, const ech_config *new, const char *key,
+                              FILE *list)
+{
+    char *before = value_text(old, key);
+    char *now = value_text(new, key);
+    const ech_status status =
+        before != NULL && now != NULL ? ECH_OK : ech_fail(ECH_ERR_MEMORY, "cannot compare %s", key);
+    if (status == ECH_OK && strcmp(before, now) != 0) {
+        fprintf(list, "; %s: was %s, is %s", key, before, now);
+    }
+    free(before);
+    free(now);
+    return status;
+}
+
+static ech_status compare_all(const ech_config *old, const ech_config *new, FILE *list)
+{
+    size_t section_count = 0;
+    const ech_option_section *sections = ech_fit_sections(&section_count);
+    for (size_t s = 0; s < section_count; s++) {
+        for (size_t i = 0; i < sections[s].count; i++) {
+            const char *key = sections[s].options[i].key;
+            const ech_status status = may_change(key) ? ECH_OK : compare_key(old, new, key, list);
+            if (status != ECH_OK) {
+                return status;
+            }
+        }
+    }
+    return ECH_OK;
+}
+
+static ech_status refuse_changes(const ech_checkpoint_info *info, const ech_config *old,
+                                 const ech_config *new)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *list = open_memstream(&text, &bytes);
+    if (list == NULL) {
+        return ech_fail(ECH_ERR_MEMORY, "cannot compare configurations");
+    }
+    ech_status status = compare_all(old, new, list);
+    fclose(list);
+    if (status == ECH_OK && bytes > 0) {
+        status = ech_fail(ECH_ERR_CONFIG, "--resume: %s was made with another configuration%s",
+                          info->path, text);
+    }
+    free(text);
+    return status;
+}
+
+static ech_status check_config(const ech_checkpoint *checkpoint, const ech_config *config)
+{
+    const ech_checkpoint_info *info = ech_checkpoint_describe(checkpoint);
+    size_t section_count = 0;
+    const ech_option_section *sections = ech_fit_sections(&section_count);
+    ech_config *old = NULL;
+    ech_status status = ech_config_load_text(info->config, strlen(info->config), info->path, NULL,
+                                             0, sections, section_count, &old);
+    if (status == ECH_OK) {
+        status = refuse_changes(info, old, config);
+    }
+    ech_config_destroy(&old);
+    return status;
+}
+
+ech_status ech_fit_resume_open(ech_io *io, const char *folder, const ech_config *config,
+                               ech_checkpoint **out)
+{
+    ech_status status = ech_checkpoint_open_newest(io, folder, out);
+    if (status == ECH_ERR_NOT_FOUND) {
+        ech_log(ECH_LOG_WARNING, "--resume: no checkpoint in %s, the run begins anew", folder);
+        return ECH_OK;
+    }
+    if (status == ECH_OK) {
+        status = check_config(*out, config);
+    }
+    if (status != ECH_OK) {
+        ech_checkpoint_close(out);
+    }
+    return status;
+}
+
+ech_status ech_fit_resume_read(ech_checkpoint *checkpoint, const ech_layout *layout,
+                               ech_state model, ech_strategy *strategy, ech_record_mark *mark)
+{
+    ech_status status = ech_checkpoint_read_model(checkpoint, layout, model);
+    for (int v = 0; strategy->rule->vector_names[v] != NULL && status == ECH_OK; v++) {
+        char name[ECH_CHECKPOINT_BLOB_NAME_BYTES];
+        snprintf(name, sizeof name, "strategy/%s", strategy->rule->vector_names[v]);
+        status = ech_checkpoint_read_blob(checkpoint, name, strategy->vectors[v],
+                                          strategy->value_count * sizeof(float));
+    }
+    if (status == ECH_OK) {
+        status = ech_checkpoint_read_blob(checkpoint, ECH_FIT_MARK_BLOB, mark, sizeof *mark);
+    }
+    return status;
+}

@@ -1,0 +1,31 @@
+/**
+ * @file fit_resume.h
+ * What a run resumes from. Rank 0's.
+ */
+#ifndef ECH_APPS_FIT_RESUME_H
+#define ECH_APPS_FIT_RESUME_H
+
+#include "io/checkpoint.h"
+#include "io/record.h"
+#include "io/service.h"
+#include "runtime/base/config.h"
+#include "runtime/base/layout.h"
+#include "runtime/base/status.h"
+#include "runtime/fed/strategy.h"
+
+/**
+ * Open the newest intact checkpoint of a folder.
+ *
+ * @param config    of this run: the keys that decide the model's bits must have the checkpoint's
+ *                  values.
+ * @param[out] out  NULL if the folder has none: the run begins anew.
+ * @return ECH_OK; ECH_ERR_CONFIG, naming each key that differs; ECH_ERR_FORMAT; ECH_ERR_FILE.
+ */
+ech_status ech_fit_resume_open(ech_io *io, const char *folder, const ech_config *config,
+                               ech_checkpoint **out);
+
+/** Read the model, the strategy's vectors and the record's mark. */
+ech_status ech_fit_resume_read(ech_checkpoint *checkpoint, const ech_layout *layout,
+                               ech_state model, ech_strategy *strategy, ech_record_mark *mark);
+
+#endif

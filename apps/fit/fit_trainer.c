@@ -1,0 +1,250 @@
+#include "apps/fit/fit_trainer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/models.h"
+#include "kernels/train.h"
+#include "runtime/base/memory.h"
+
+enum { ENGINES_BYTES = 128 };
+
+struct ech_fit_trainer {
+    ech_trainer interface;
+    const ech_network *network;
+    const ech_fit_data *data;
+    ech_learner *learner; /* NULL where nothing is ever trained or evaluated */
+    ech_training training;
+    ech_samples samples[ECH_DATA_PART_COUNT];
+    char engines[ENGINES_BYTES];
+};
+
+static const ech_layout *get_layout(void *self)
+{
+    const ech_fit_trainer *trainer = self;
+    return trainer->network->layout;
+}
+
+static ech_status initialise(void *self, uint64_t seed, ech_state state)
+{
+    const ech_fit_trainer *trainer = self;
+    ech_network_initialise(trainer->network, seed, state);
+    return ECH_OK;
+}
+
+static uint64_t count_samples(void *self, uint64_t worker)
+{
+    const ech_fit_trainer *trainer = self;
+    const uint32_t *indices = NULL;
+    return ech_fit_data_worker(trainer->data, worker, &indices);
+}
+
+/* No data, or no epochs: the worker receives the model and returns it. */
+static void return_model(const ech_fit_trainer *trainer, ech_state_view global, ech_state update)
+{
+    const ech_layout *layout = trainer->network->layout;
+    memcpy(update.values, global.values, layout->value_count * sizeof *update.values);
+    if (layout->counter_count > 0) {
+        memcpy(update.counters, global.counters, layout->counter_count * sizeof *update.counters);
+    }
+}
+
+static ech_status train(void *self, const ech_train_request *request, ech_state_view global,
+                        ech_state update, ech_train_result *result)
+{
+    ech_fit_trainer *trainer = self;
+    const uint32_t *indices = NULL;
+    const uint64_t count = ech_fit_data_worker(trainer->data, request->worker, &indices);
+    *result = (ech_train_result){.samples = count};
+    if (trainer->learner == NULL) {
+        return_model(trainer, global, update);
+        return ECH_OK;
+    }
+    ech_training training = trainer->training;
+    training.epochs = request->epochs;
+    const ech_training_job job = {
+        .seed = request->seed,
+        .round = request->round,
+        .worker = request->worker,
+        .samples = &trainer->samples[ECH_DATA_TRAIN],
+        .indices = indices,
+        .index_count = count,
+        .training = &training,
+        .start = global,
+        .yield = request->yield,
+        .yield_user = request->yield_user,
+    };
+    ech_training_result done = {0};
+    const ech_status status = ech_learner_train(trainer->learner, &job, update, &done);
+    result->steps = done.steps;
+    result->loss = done.loss;
+    result->accuracy = done.accuracy;
+    return status;
+}
+
+static uint64_t count_test(void *self)
+{
+    const ech_fit_trainer *trainer = self;
+    return trainer->learner != NULL ? trainer->samples[ECH_DATA_TEST].count : 0;
+}
+
+static ech_status evaluate(void *self, ech_state_view state, uint64_t first, uint64_t count,
+                           ech_evaluation *result)
+{
+    ech_fit_trainer *trainer = self;
+    ech_evaluation_sums sums = {0};
+    const ech_status status = ech_learner_evaluate(
+        trainer->learner, state, &trainer->samples[ECH_DATA_TEST], first, count, &sums);
+    *result = (ech_evaluation){
+        .samples = sums.samples, .correct = sums.correct, .loss_fixed = sums.loss_fixed};
+    return status;
+}
+
+ech_status ech_fit_network(const ech_config *config, const ech_fit_options *options,
+                           const ech_dataset_info *info, ech_network **out)
+{
+    const char *name = options->model;
+    ech_status status = ECH_OK;
+    if (info == NULL) {
+        status = ech_model_create(name, NULL, 0, out);
+    } else {
+        const ech_shape shape = {info->channels, info->height, info->width};
+        status = ech_model_create(name, &shape, info->classes, out);
+    }
+    if (status == ECH_ERR_CONFIG) {
+        char reason[256];
+        snprintf(reason, sizeof reason, "%s", ech_status_message());
+        return ech_config_fail(config, "model.name", "%s", reason);
+    }
+    return status;
+}
+
+/* One number for all channels, or one for each. */
+static ech_status spread(const ech_config *config, const char *key, const double *values,
+                         size_t count, uint32_t channels, float *out)
+{
+    if (count != 1 && count != channels) {
+        return ech_config_fail(config, key, "expected 1 number or %u, one a channel, got %zu",
+                               channels, count);
+    }
+    for (uint32_t channel = 0; channel < channels; channel++) {
+        out[channel] = (float)values[count == 1 ? 0 : channel];
+    }
+    return ECH_OK;
+}
+
+static ech_training training_of(const ech_fit_options *options)
+{
+    return (ech_training){
+        .epochs = options->train.epochs,
+        .batch = options->train.batch,
+        .optimizer =
+            {
+                .kind = ECH_OPTIMIZER_SGD,
+                .lr = options->train.lr,
+                .momentum = options->train.momentum,
+                .weight_decay = options->train.weight_decay,
+            },
+    };
+}
+
+static ech_status create_learner(ech_fit_trainer *trainer, const ech_config *config,
+                                 const ech_fit_options *options)
+{
+    ech_learner_options learner = {
+        .network = trainer->network,
+        .batch = options->train.batch,
+        .threads = options->threads,
+        .engine = ECH_ENGINE_AUTO,
+    };
+    const uint32_t channels = trainer->network->input.channels;
+    ech_status status = spread(config, "data.normalize.mean", options->data.mean,
+                               options->data.mean_count, channels, learner.normalisation.mean);
+    if (status == ECH_OK) {
+        status = spread(config, "data.normalize.std", options->data.std, options->data.std_count,
+                        channels, learner.normalisation.std);
+    }
+    return status == ECH_OK ? ech_learner_create(&learner, &trainer->learner) : status;
+}
+
+/* The instruction set, and a fingerprint of each step's engine. */
+static void describe_engines(ech_fit_trainer *trainer)
+{
+    if (trainer->learner == NULL) {
+        return;
+    }
+    const ech_plan *plan = ech_learner_plan(trainer->learner);
+    const char *isa = ech_plan_is_portable(plan) ? "any" : ech_isa_name(ech_plan_isa(plan));
+    ech_hash128 hash = {0};
+    for (uint32_t step = 0; step < ech_plan_step_count(plan); step++) {
+        ech_step_info info;
+        ech_plan_step_info(plan, step, &info);
+        const ech_hash128 engine = ech_hash_bytes(info.engine, strlen(info.engine));
+        const uint64_t joined[] = {hash.high, hash.low, engine.high, engine.low};
+        hash = ech_hash_bytes(joined, sizeof joined);
+    }
+    char text[ECH_HASH_TEXT_BYTES];
+    ech_hash_text(hash, text);
+    snprintf(trainer->engines, sizeof trainer->engines, "instruction set %s, engines %s", isa,
+             text);
+}
+
+ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_options *options,
+                                  const ech_network *network, const ech_fit_data *data,
+                                  ech_fit_trainer **out)
+{
+    *out = NULL;
+    ech_fit_trainer *trainer = ech_calloc(1, sizeof *trainer);
+    if (trainer == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    trainer->network = network;
+    trainer->data = data;
+    trainer->training = training_of(options);
+    for (int part = 0; part < ECH_DATA_PART_COUNT; part++) {
+        const ech_fit_part samples = ech_fit_data_part(data, (ech_data_part)part);
+        trainer->samples[part] = (ech_samples){.images = samples.images,
+                                               .labels = samples.labels,
+                                               .label_bytes = sizeof *samples.labels,
+                                               .count = samples.count};
+    }
+    trainer->interface = (ech_trainer){
+        .self = trainer,
+        .layout = get_layout,
+        .initialise = initialise,
+        .sample_count = count_samples,
+        .train = train,
+        .test_count = count_test,
+        .evaluate = evaluate,
+    };
+    if (ech_fit_data_info(data) != NULL) {
+        const ech_status status = create_learner(trainer, config, options);
+        if (status != ECH_OK) {
+            ech_fit_trainer_destroy(&trainer);
+            return status;
+        }
+    }
+    describe_engines(trainer);
+    *out = trainer;
+    return ECH_OK;
+}
+
+void ech_fit_trainer_destroy(ech_fit_trainer **trainer)
+{
+    if (trainer == NULL || *trainer == NULL) {
+        return;
+    }
+    ech_learner_destroy(&(*trainer)->learner);
+    ech_free(*trainer);
+    *trainer = NULL;
+}
+
+const ech_trainer *ech_fit_trainer_interface(const ech_fit_trainer *trainer)
+{
+    return &trainer->interface;
+}
+
+const char *ech_fit_trainer_engines(const ech_fit_trainer *trainer)
+{
+    return trainer->engines;
+}
