@@ -109,6 +109,11 @@ double ech_random_normal(ech_random *stream)
     }
 }
 
+double ech_random_log_normal(ech_random *stream, double sigma)
+{
+    return portable_exp(sigma * ech_random_normal(stream));
+}
+
 static double positive_uniform(ech_random *stream)
 {
     return 1.0 - ech_random_uniform(stream);

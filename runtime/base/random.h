@@ -57,6 +57,9 @@ uint64_t ech_random_below(ech_random *stream, uint64_t bound);
 /** Standard normal (polar method of Marsaglia and Bray 1964). */
 double ech_random_normal(ech_random *stream);
 
+/** Exponential of a normal number of mean 0 and standard deviation `sigma`, which is at most 20. */
+double ech_random_log_normal(ech_random *stream, double sigma);
+
 /** Gamma of shape `alpha` > 0 and scale 1 (Marsaglia and Tsang 2000). */
 double ech_random_gamma(ech_random *stream, double alpha);
 

@@ -1,5 +1,7 @@
 #include "runtime/fed/split.h"
 
+#include <math.h>
+
 #include "runtime/base/memory.h"
 #include "runtime/base/random.h"
 #include "runtime/fed/split_priv.h"
@@ -91,6 +93,40 @@ ech_status ech_split_check(const ech_split_data *data, uint32_t worker_count)
     return ECH_OK;
 }
 
+void ech_split_shuffle(uint32_t sample_count, uint64_t seed, uint32_t *order)
+{
+    for (uint32_t i = 0; i < sample_count; i++) {
+        order[i] = i;
+    }
+    ech_random stream = ech_random_stream(seed, ECH_RANDOM_SPLIT, ECH_SPLIT_STREAM_DEAL, 0, 0);
+    ech_random_shuffle_u32(&stream, order, sample_count);
+}
+
+ech_status ech_split_check_alpha(const char *name, double alpha)
+{
+    if (!(alpha > 0.0) || isinf(alpha)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "split: %s is %g: expected a number above 0", name,
+                        alpha);
+    }
+    return ECH_OK;
+}
+
+void ech_split_draw_dirichlet(ech_random *stream, double alpha, uint32_t count, double *shares)
+{
+    double total = 0.0;
+    for (uint32_t i = 0; i < count; i++) {
+        shares[i] = ech_random_gamma(stream, alpha);
+        total += shares[i];
+    }
+    if (total == 0.0) {
+        shares[ech_random_below(stream, count)] = 1.0;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        shares[i] /= total;
+    }
+}
+
 ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint64_t seed,
                          ech_split **out)
 {
@@ -103,11 +139,7 @@ ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint
     uint32_t *owners = ech_alloc(data->sample_count * sizeof *owners);
     status = order != NULL && owners != NULL ? ECH_OK : ECH_ERR_MEMORY;
     if (status == ECH_OK) {
-        for (uint32_t i = 0; i < data->sample_count; i++) {
-            order[i] = i;
-        }
-        ech_random stream = ech_random_stream(seed, ECH_RANDOM_SPLIT, ECH_SPLIT_STREAM_DEAL, 0, 0);
-        ech_random_shuffle_u32(&stream, order, data->sample_count);
+        ech_split_shuffle(data->sample_count, seed, order);
         for (uint32_t i = 0; i < data->sample_count; i++) {
             owners[order[i]] = (uint32_t)((uint64_t)i * worker_count / data->sample_count);
         }

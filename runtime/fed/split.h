@@ -16,6 +16,8 @@
 
 #define ECH_SPLIT_NOBODY UINT32_MAX
 
+enum { ECH_SPLIT_SIGMA_MAX = 20 }; /* of log-normal sizes */
+
 typedef struct {
     uint32_t worker_count;
     uint64_t sample_count; /* dealt out: offsets[worker_count] */
@@ -49,6 +51,37 @@ ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint
 ech_status ech_split_dirichlet(const ech_split_data *data, uint32_t worker_count,
                                double samples_alpha, double labels_alpha, uint64_t seed,
                                ech_split **out);
+
+/**
+ * Hsu, Qi and Brown (2019), as NIID-Bench deals: class by class, shares ~ Dirichlet(labels_alpha)
+ * over the workers, where the share of a worker that has N / workers samples already is set to
+ * zero. Drawn again until each worker has `least`; ECH_ERR_CONFIG after a thousand draws in vain.
+ */
+ech_status ech_split_label(const ech_split_data *data, uint32_t worker_count, double labels_alpha,
+                           uint32_t least, uint64_t seed, ech_split **out);
+
+/**
+ * Worker i has class i (modulo their number) and `classes_each` - 1 distinct others at random; a
+ * class is shared equally between those who have it, and left to nobody if none has.
+ */
+ech_status ech_split_classes(const ech_split_data *data, uint32_t worker_count,
+                             uint32_t classes_each, uint64_t seed, ech_split **out);
+
+/** McMahan et al. (2017): the samples sorted by class in equal shards, `shards_each` at random for
+ *  each worker. */
+ech_status ech_split_shards(const ech_split_data *data, uint32_t worker_count, uint32_t shards_each,
+                            uint64_t seed, ech_split **out);
+
+/** All samples at random, in sizes that are log-normal: exp(sigma z) to one another, z normal. */
+ech_status ech_split_log_normal(const ech_split_data *data, uint32_t worker_count, double sigma,
+                                uint64_t seed, ech_split **out);
+
+/**
+ * By natural ids: the distinct ids, ascending, are dealt to the workers in runs of even length; a
+ * sample with ECH_SPLIT_NOBODY goes to nobody. ECH_ERR_CONFIG if there are more workers than ids.
+ */
+ech_status ech_split_from_ids(const uint32_t *ids, uint32_t sample_count, uint32_t worker_count,
+                              ech_split **out);
 
 /** From one owner a sample, ECH_SPLIT_NOBODY for none; an owner beyond the workers is refused. */
 ech_status ech_split_from_owners(const uint32_t *owners, uint32_t sample_count,

@@ -142,6 +142,17 @@ Test(random, normals_follow_the_normal_distribution)
     cr_expect_lt(distance, 1.95 / sqrt(COUNT), "distance %g", distance);
 }
 
+Test(random, log_normals_are_exponentials_of_normals)
+{
+    ech_random stream = test_stream(14);
+    for (double sigma = 0.0; sigma <= 20.0; sigma += 0.25) {
+        ech_random same = stream;
+        const double expected = exp(sigma * ech_random_normal(&same));
+        const double ratio = ech_random_log_normal(&stream, sigma) / expected;
+        cr_expect_float_eq(ratio, 1.0, 1e-13);
+    }
+}
+
 Test(random, a_bound_is_kept_and_every_number_below_it_is_as_likely)
 {
     enum { BOUND = 7 };

@@ -2,68 +2,30 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/base/hash.h"
 #include "runtime/base/memory.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/split_priv.h"
+#include "tests/fed/split_support.h"
 #include "tests/support.h"
 
-enum { SAMPLES = 6000, CLASSES = 10 };
-
-static uint8_t labels[SAMPLES];
-static const ech_split_data data = {
-    .labels = labels, .sample_count = SAMPLES, .class_count = CLASSES};
-
-static void make_labels(void)
-{
-    ech_random stream = ech_random_stream(51, ECH_RANDOM_TEST, 0, 0, 0);
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        labels[i] = (uint8_t)ech_random_below(&stream, CLASSES);
-    }
-}
-
-TestSuite(split, .init = make_labels, .fini = ech_test_expect_no_leak);
-
-/* Offsets ascend, samples ascend within a worker, and no sample is dealt twice. */
-static void expect_sound(const ech_split *split)
-{
-    static uint8_t dealt[SAMPLES];
-    memset(dealt, 0, sizeof dealt);
-    cr_assert_eq(split->offsets[0], 0);
-    cr_assert_eq(split->offsets[split->worker_count], split->sample_count);
-    for (uint32_t w = 0; w < split->worker_count; w++) {
-        cr_assert_leq(split->offsets[w], split->offsets[w + 1]);
-        for (uint64_t i = split->offsets[w]; i < split->offsets[w + 1]; i++) {
-            cr_assert_eq(dealt[split->indices[i]]++, 0);
-            cr_assert(i == split->offsets[w] || split->indices[i - 1] < split->indices[i]);
-        }
-    }
-}
-
-static ech_hash128 hash_of(const ech_split *split)
-{
-    const ech_hash128 parts[] = {
-        ech_hash_bytes(split->offsets, (split->worker_count + 1) * sizeof *split->offsets),
-        ech_hash_bytes(split->indices, split->sample_count * sizeof *split->indices),
-    };
-    return ech_hash_bytes(parts, sizeof parts);
-}
+TestSuite(split, .init = ech_test_make_labels, .fini = ech_test_expect_no_leak);
 
 static ech_split *dirichlet(uint32_t workers, double samples_alpha, double labels_alpha,
                             uint64_t seed)
 {
     ech_split *split = NULL;
-    cr_assert_eq(ech_split_dirichlet(&data, workers, samples_alpha, labels_alpha, seed, &split),
-                 ECH_OK);
-    expect_sound(split);
+    cr_assert_eq(
+        ech_split_dirichlet(&split_data, workers, samples_alpha, labels_alpha, seed, &split),
+        ECH_OK);
+    ech_test_expect_split_sound(split);
     return split;
 }
 
 Test(split, iid_deals_all_samples_evenly)
 {
     ech_split *split = NULL;
-    cr_assert_eq(ech_split_iid(&data, 7, 1, &split), ECH_OK);
-    expect_sound(split);
+    cr_assert_eq(ech_split_iid(&split_data, 7, 1, &split), ECH_OK);
+    ech_test_expect_split_sound(split);
     cr_expect_eq(split->sample_count, SAMPLES);
     for (uint32_t w = 0; w < 7; w++) {
         cr_expect(ech_split_count(split, w) == SAMPLES / 7 ||
@@ -89,12 +51,12 @@ static void deal_plainly(uint32_t workers, double samples_alpha, double labels_a
     for (uint32_t i = 0; i < SAMPLES; i++) {
         double total = 0.0;
         for (uint32_t w = 0; w < workers; w++) {
-            total += quota[w] > 0.0 ? probability[w * CLASSES + labels[i]] : 0.0;
+            total += quota[w] > 0.0 ? probability[w * CLASSES + split_labels[i]] : 0.0;
         }
         double rest = total * ech_random_uniform(&stream);
         owners[i] = ECH_SPLIT_NOBODY;
         for (uint32_t w = 0; w < workers && total > 0.0; w++) {
-            const double weight = quota[w] > 0.0 ? probability[w * CLASSES + labels[i]] : 0.0;
+            const double weight = quota[w] > 0.0 ? probability[w * CLASSES + split_labels[i]] : 0.0;
             if (rest < weight) {
                 owners[i] = w;
                 quota[w]--;
@@ -120,7 +82,8 @@ Test(split, dirichlet_is_the_rule_in_its_plainest_form)
         cr_assert_eq(ech_split_from_owners(owners, SAMPLES, cases[i].workers, &expected), ECH_OK);
         ech_split *split =
             dirichlet(cases[i].workers, cases[i].samples_alpha, cases[i].labels_alpha, 3);
-        cr_expect(ech_hash_equal(hash_of(split), hash_of(expected)), "case %zu", i);
+        cr_expect(ech_hash_equal(ech_test_split_hash(split), ech_test_split_hash(expected)),
+                  "case %zu", i);
         ech_split_destroy(&split);
         ech_split_destroy(&expected);
     }
@@ -142,7 +105,7 @@ static double concentration(const ech_split *split)
         uint32_t counts[CLASSES] = {0};
         uint32_t largest = 0;
         for (uint64_t i = split->offsets[w]; i < split->offsets[w + 1]; i++) {
-            const uint32_t count = ++counts[labels[split->indices[i]]];
+            const uint32_t count = ++counts[split_labels[split->indices[i]]];
             largest = count > largest ? count : largest;
         }
         sum += (double)largest / (double)(ech_split_count(split, w) + 1);
@@ -177,11 +140,11 @@ Test(split, splits_never_change)
 {
     char text[ECH_HASH_TEXT_BYTES];
     ech_split *split = dirichlet(64, 3.0, 1.0, 1);
-    ech_hash_text(hash_of(split), text);
+    ech_hash_text(ech_test_split_hash(split), text);
     cr_expect_str_eq(text, "6e8b9081ecd83bcc825e25363022d001");
     ech_split_destroy(&split);
-    cr_assert_eq(ech_split_iid(&data, 64, 1, &split), ECH_OK);
-    ech_hash_text(hash_of(split), text);
+    cr_assert_eq(ech_split_iid(&split_data, 64, 1, &split), ECH_OK);
+    ech_hash_text(ech_test_split_hash(split), text);
     cr_expect_str_eq(text, "99cc26039448601491044009598913f7");
     ech_split_destroy(&split);
 }
@@ -207,13 +170,13 @@ Test(split, owners_from_a_file)
 Test(split, bad_parameters_are_refused)
 {
     ech_split *split = NULL;
-    cr_expect_eq(ech_split_iid(&data, SAMPLES + 1, 1, &split), ECH_ERR_CONFIG);
-    cr_expect_eq(ech_split_iid(&data, 0, 1, &split), ECH_ERR_CONFIG);
-    cr_expect_eq(ech_split_dirichlet(&data, 4, 0.0, 1.0, 1, &split), ECH_ERR_ARGUMENT);
-    cr_expect_eq(ech_split_dirichlet(&data, 4, 1.0, -1.0, 1, &split), ECH_ERR_ARGUMENT);
-    cr_expect_eq(ech_split_dirichlet(&data, 4, NAN, 1.0, 1, &split), ECH_ERR_ARGUMENT);
-    cr_expect_eq(ech_split_dirichlet(&data, 4, INFINITY, 1.0, 1, &split), ECH_ERR_ARGUMENT);
-    labels[17] = CLASSES;
-    cr_expect_eq(ech_split_iid(&data, 4, 1, &split), ECH_ERR_ARGUMENT);
+    cr_expect_eq(ech_split_iid(&split_data, SAMPLES + 1, 1, &split), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_split_iid(&split_data, 0, 1, &split), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_split_dirichlet(&split_data, 4, 0.0, 1.0, 1, &split), ECH_ERR_ARGUMENT);
+    cr_expect_eq(ech_split_dirichlet(&split_data, 4, 1.0, -1.0, 1, &split), ECH_ERR_ARGUMENT);
+    cr_expect_eq(ech_split_dirichlet(&split_data, 4, NAN, 1.0, 1, &split), ECH_ERR_ARGUMENT);
+    cr_expect_eq(ech_split_dirichlet(&split_data, 4, INFINITY, 1.0, 1, &split), ECH_ERR_ARGUMENT);
+    split_labels[17] = CLASSES;
+    cr_expect_eq(ech_split_iid(&split_data, 4, 1, &split), ECH_ERR_ARGUMENT);
     cr_expect_null(split);
 }
