@@ -163,7 +163,8 @@ static ech_status find_checkpoint(fit_job *job)
     ech_status status = ECH_OK;
     if (job->is_first && job->arguments->resume) {
         status =
-            ech_fit_resume_open(job->io, job->arguments->folder, job->config, &job->checkpoint);
+            ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
+                                     &job->checkpoint);
     }
     if (status == ECH_OK && job->checkpoint != NULL) {
         job->rounds_done = ech_checkpoint_describe(job->checkpoint)->round;
@@ -431,6 +432,9 @@ ech_status ech_fit_job_run(const ech_fit_arguments *arguments, ech_io **io)
         .start_wall_ns = ech_clock_wall_ns(),
     };
     ech_status status = start(&job, io);
+    if (status == ECH_ERR_FILE) {
+        status = ECH_ERR_CONFIG; /* until here only files that the user named were opened */
+    }
     if (job.machine == NULL) {
         return status; /* nothing was made, and there is no communicator to agree by */
     }

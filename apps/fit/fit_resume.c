@@ -7,6 +7,7 @@
 
 #include "apps/fit/fit_output.h"
 #include "apps/fit_options.h"
+#include "runtime/base/config.h"
 #include "runtime/base/log.h"
 #include "runtime/base/yaml.h"
 
@@ -95,22 +96,31 @@ static ech_status refuse_changes(const ech_checkpoint_info *info, const ech_conf
     return status;
 }
 
-static ech_status check_config(const ech_checkpoint *checkpoint, const ech_config *config)
+static ech_status load_effective(const char *text, const char *source, ech_config **out)
 {
-    const ech_checkpoint_info *info = ech_checkpoint_describe(checkpoint);
     size_t section_count = 0;
     const ech_option_section *sections = ech_fit_sections(&section_count);
+    return ech_config_load_text(text, strlen(text), source, NULL, 0, sections, section_count, out);
+}
+
+static ech_status check_config(const ech_checkpoint *checkpoint, const char *config)
+{
+    const ech_checkpoint_info *info = ech_checkpoint_describe(checkpoint);
     ech_config *old = NULL;
-    ech_status status = ech_config_load_text(info->config, strlen(info->config), info->path, NULL,
-                                             0, sections, section_count, &old);
+    ech_config *new = NULL;
+    ech_status status = load_effective(info->config, info->path, &old);
     if (status == ECH_OK) {
-        status = refuse_changes(info, old, config);
+        status = load_effective(config, "this run", &new);
+    }
+    if (status == ECH_OK) {
+        status = refuse_changes(info, old, new);
     }
     ech_config_destroy(&old);
+    ech_config_destroy(&new);
     return status;
 }
 
-ech_status ech_fit_resume_open(ech_io *io, const char *folder, const ech_config *config,
+ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *config,
                                ech_checkpoint **out)
 {
     ech_status status = ech_checkpoint_open_newest(io, folder, out);

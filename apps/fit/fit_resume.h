@@ -8,7 +8,6 @@
 #include "io/checkpoint.h"
 #include "io/record.h"
 #include "io/service.h"
-#include "runtime/base/config.h"
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
 #include "runtime/fed/strategy.h"
@@ -16,12 +15,12 @@
 /**
  * Open the newest intact checkpoint of a folder.
  *
- * @param config    of this run: the keys that decide the model's bits must have the checkpoint's
- *                  values.
+ * @param config    effective configuration of this run as YAML: the keys that decide the model's
+ *                  bits must have the checkpoint's values.
  * @param[out] out  NULL if the folder has none: the run begins anew.
  * @return ECH_OK; ECH_ERR_CONFIG, naming each key that differs; ECH_ERR_FORMAT; ECH_ERR_FILE.
  */
-ech_status ech_fit_resume_open(ech_io *io, const char *folder, const ech_config *config,
+ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *config,
                                ech_checkpoint **out);
 
 /** Read the model, the strategy's vectors and the record's mark. */

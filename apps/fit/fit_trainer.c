@@ -167,14 +167,16 @@ static ech_status create_learner(ech_fit_trainer *trainer, const ech_config *con
     return status == ECH_OK ? ech_learner_create(&learner, &trainer->learner) : status;
 }
 
-/* The instruction set, and a fingerprint of each step's engine. */
+/* The instruction sets that give these bits, and a fingerprint of each step's engine. */
 static void describe_engines(ech_fit_trainer *trainer)
 {
     if (trainer->learner == NULL) {
         return;
     }
     const ech_plan *plan = ech_learner_plan(trainer->learner);
-    const char *isa = ech_plan_is_portable(plan) ? "any" : ech_isa_name(ech_plan_isa(plan));
+    const ech_isa own = ech_plan_isa(plan);
+    const bool shared = ech_plan_is_portable(plan) && own != ECH_ISA_PORTABLE;
+    const char *isa = shared ? "any with fused multiply-add" : ech_isa_name(own);
     ech_hash128 hash = {0};
     for (uint32_t step = 0; step < ech_plan_step_count(plan); step++) {
         ech_step_info info;

@@ -316,6 +316,9 @@ ech_status ech_comm_agree(ech_comm *comm, ech_status mine)
     if (status != ECH_OK) {
         return status;
     }
+    if (first_failed == comm->rank) {
+        return ech_fail((ech_status)failure.status, "%s", failure.message);
+    }
     return ech_fail((ech_status)failure.status, "rank %d: %s", first_failed, failure.message);
 }
 

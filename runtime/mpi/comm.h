@@ -85,8 +85,8 @@ ech_status ech_comm_max_u64(ech_comm *comm, uint64_t *values, size_t count);
 
 /**
  * Agree on failure before anyone leaves a collective step: each rank brings its own status and all
- * return the same: ECH_OK if all did, else the status of the lowest rank that failed, with
- * "rank R: its message" as the message on every rank.
+ * return the same: ECH_OK if all did, else the status of the lowest rank that failed. That rank
+ * keeps its message; the others get "rank R: its message".
  */
 ech_status ech_comm_agree(ech_comm *comm, ech_status mine);
 

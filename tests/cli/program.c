@@ -8,11 +8,15 @@ enum { OUTPUT_BYTES = 1 << 20 };
 
 static const uint64_t limit_ns = UINT64_C(60000000000);
 
-static ech_child_result run(const char *const *arguments)
+static ech_child_result run(const char *const *environment, const char *const *arguments)
 {
     ech_child_result result;
     const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = limit_ns, .output_bytes_max = OUTPUT_BYTES};
+        .arguments = arguments,
+        .environment = environment,
+        .timeout_ns = limit_ns,
+        .output_bytes_max = OUTPUT_BYTES,
+    };
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
     cr_assert_not(result.timed_out, "still running after a minute: %s", result.errors);
     return result;
@@ -33,17 +37,23 @@ ech_child_result program_run(const char *const *arguments)
 {
     const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {ECH_BUILD_DIR "/bin/echelon"};
     append(all, 1, arguments);
-    return run(all);
+    return run(NULL, all);
 }
 
 ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments)
+{
+    return program_run_job(ranks, NULL, arguments);
+}
+
+ech_child_result program_run_job(unsigned ranks, const char *const *environment,
+                                 const char *const *arguments)
 {
     char count[16];
     snprintf(count, sizeof count, "%u", ranks);
     const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {"mpiexec", "-n", count,
                                                   ECH_BUILD_DIR "/bin/echelon"};
     append(all, 4, arguments);
-    return run(all);
+    return run(environment, all);
 }
 
 size_t program_count_lines(const char *text)

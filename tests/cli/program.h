@@ -18,6 +18,10 @@ ech_child_result program_run(const char *const *arguments);
 /** The same under `mpiexec -n ranks`. */
 ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments);
 
+/** The same with "NAME=value" texts added to the environment, ended by NULL; NULL: none. */
+ech_child_result program_run_job(unsigned ranks, const char *const *environment,
+                                 const char *const *arguments);
+
 /** Lines in a text; one without its line feed counts too. */
 size_t program_count_lines(const char *text);
 

@@ -66,8 +66,9 @@ static void all_agree_on_the_lowest_failure(void)
     }
     const ech_status agreed = ech_comm_agree(comm, mine);
     mpi_expect(agreed == ECH_ERR_FILE, "agreed on '%s'", ech_status_string(agreed));
-    mpi_expect(strcmp(ech_status_message(), "rank 1: disk full on purpose") == 0, "message '%s'",
-               ech_status_message());
+    const char *expected = ech_comm_rank(comm) == FIRST_FAILED ? "disk full on purpose"
+                                                               : "rank 1: disk full on purpose";
+    mpi_expect(strcmp(ech_status_message(), expected) == 0, "message '%s'", ech_status_message());
     ech_comm_destroy(&comm);
 }
 

@@ -217,7 +217,8 @@ static void ranks_of_a_host_must_name_one_size(void)
     const uint64_t bytes = ech_machine_rank(machine) == 3 ? SMALL_BYTES + 1 : SMALL_BYTES;
     expect_refused(ech_window_create(machine, "odd", bytes, true, &window), "one rank differs");
     mpi_expect(window == NULL, "a window was made");
-    mpi_expect(strncmp(ech_status_message(), "rank 3: window odd", 18) == 0, "message '%s'",
+    const char *expected = ech_machine_rank(machine) == 3 ? "window odd" : "rank 3: window odd";
+    mpi_expect(strncmp(ech_status_message(), expected, strlen(expected)) == 0, "message '%s'",
                ech_status_message());
     ech_machine_destroy(&machine);
 }
