@@ -9,8 +9,7 @@ const ech_engine *const *ech_engines(ech_precision precision)
 #ifdef ECH_HAVE_LIBXSMM
         &ech_engine_blocked,
 #endif
-        &ech_engine_reference_float,
-        NULL,
+        &ech_engine_blas,    &ech_engine_reference_float, NULL,
     };
     static const ech_engine *const twice[] = {&ech_engine_reference_double, NULL};
     return precision == ECH_PRECISION_DOUBLE ? twice : single;
@@ -47,12 +46,18 @@ static const ech_engine *find_engine(const char *name, ech_precision precision)
     return NULL;
 }
 
+/* Above it channels fill the SIMD lanes better than samples do (measured on the small networks). */
+enum { LANES_MACS_MAX = 2000000 };
+
+/* The first engine of the list that can; *lanes* only for small networks, as a whole: changing
+ * formats between layers costs more than either engine gains. */
 static ech_status choose_best(const ech_network *network, uint32_t layer, const ech_target *target,
                               const ech_engine **engine, uint32_t *layer_count)
 {
+    const bool small = ech_network_forward_macs(network) <= LANES_MACS_MAX;
     for (const ech_engine *const *e = ech_engines(target->precision); *e != NULL; e++) {
         *layer_count = (*e)->match(network, layer, target);
-        if (*layer_count > 0) {
+        if (*layer_count > 0 && (small || *e != &ech_engine_lanes)) {
             *engine = *e;
             return ECH_OK;
         }

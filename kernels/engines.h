@@ -20,6 +20,7 @@ ech_status ech_choose_engine(const ech_network *network, uint32_t layer, const e
 extern const ech_engine ech_engine_reference_float;
 extern const ech_engine ech_engine_reference_double;
 extern const ech_engine ech_engine_lanes;
+extern const ech_engine ech_engine_blas;
 extern const ech_engine ech_engine_blocked; /* with ECH_HAVE_LIBXSMM only */
 
 #endif

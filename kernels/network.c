@@ -385,13 +385,14 @@ ech_status ech_network_finish(ech_network *network)
 
 bool ech_network_only_consumer(const ech_network *network, uint32_t layer)
 {
-    uint32_t readers = 0;
+    uint32_t readers = 0, next = 0;
     for (uint32_t l = layer + 1; l < network->layer_count; l++) {
         for (uint32_t i = 0; i < network->layers[l].input_count; i++) {
             readers += network->layers[l].inputs[i] == layer + 1;
+            next += l == layer + 1 && network->layers[l].inputs[i] == layer + 1;
         }
     }
-    return readers == 1 && network->layers[layer + 1].inputs[0] == layer + 1;
+    return readers == 1 && next == 1;
 }
 
 uint64_t ech_layer_forward_macs(const ech_layer *layer)

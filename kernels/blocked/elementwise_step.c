@@ -2,6 +2,7 @@
 
 #include "kernels/blocked/blocked.h"
 #include "kernels/blocked/rows.h"
+#include "kernels/blocked/simd.h"
 #include "kernels/dropout.h"
 #include "kernels/format.h"
 
@@ -12,11 +13,37 @@ static size_t value_floats(const ech_step *step, const ech_step_call *call)
     return call->batch * ech_blocked_layout_of(ech_step_layer(step, 0)->out).image;
 }
 
-static void relu(const float *from, float *to, size_t count, uint32_t threads)
+/* Runs of a value that threads take in turn. */
+enum { RUN_FLOATS = 16384 };
+
+ECH_SIMD static void add_run(const float *left, const float *right, float *out, size_t count,
+                             bool with_relu)
+{
+#pragma GCC ivdep
+    for (size_t i = 0; i < count; i++) {
+        const float sum = right == NULL ? left[i] : left[i] + right[i];
+        out[i] = with_relu && sum < 0.0f ? 0.0f : sum;
+    }
+}
+
+/* out = left + right (NULL: nothing), then ReLU if wanted. */
+static void add(const float *left, const float *right, float *out, size_t count, bool with_relu,
+                uint32_t threads)
 {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (size_t i = 0; i < count; i += RUN_FLOATS) {
+        const size_t length = count - i < RUN_FLOATS ? count - i : RUN_FLOATS;
+        add_run(left + i, right == NULL ? NULL : right + i, out + i, length, with_relu);
+    }
+}
+
+ECH_SIMD static void pass_run(const float *out, const float *gradient, float *to, size_t count,
+                              bool accumulate)
+{
+#pragma GCC ivdep
     for (size_t i = 0; i < count; i++) {
-        to[i] = from[i] < 0.0f ? 0.0f : from[i];
+        const float g = out[i] > 0.0f ? gradient[i] : 0.0f;
+        to[i] = accumulate ? to[i] + g : g;
     }
 }
 
@@ -24,9 +51,9 @@ static void pass_relu(const float *out, const float *gradient, float *to, size_t
                       bool accumulate, uint32_t threads)
 {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t i = 0; i < count; i++) {
-        const float g = out[i] > 0.0f ? gradient[i] : 0.0f;
-        to[i] = accumulate ? to[i] + g : g;
+    for (size_t i = 0; i < count; i += RUN_FLOATS) {
+        const size_t length = count - i < RUN_FLOATS ? count - i : RUN_FLOATS;
+        pass_run(out + i, gradient + i, to + i, length, accumulate);
     }
 }
 
@@ -38,7 +65,7 @@ static ech_status relu_prepare(ech_step *step)
 
 static void relu_forward(const ech_step *step, const ech_step_call *call)
 {
-    relu(call->inputs[0], call->output, value_floats(step, call), step->target->threads);
+    add(call->inputs[0], NULL, call->output, value_floats(step, call), true, step->target->threads);
 }
 
 static void relu_backward(const ech_step *step, const ech_step_call *call)
@@ -68,16 +95,8 @@ static ech_status add_prepare(ech_step *step)
 
 static void add_forward(const ech_step *step, const ech_step_call *call)
 {
-    const float *left = call->inputs[0], *right = call->inputs[1];
-    float *out = call->output;
-    const size_t count = value_floats(step, call);
-    const uint32_t threads = step->target->threads;
-    const bool with_relu = step->layer_count == 2;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t i = 0; i < count; i++) {
-        const float sum = left[i] + right[i];
-        out[i] = with_relu && sum < 0.0f ? 0.0f : sum;
-    }
+    add(call->inputs[0], call->inputs[1], call->output, value_floats(step, call),
+        step->layer_count == 2, step->target->threads);
 }
 
 static void add_backward(const ech_step *step, const ech_step_call *call)
