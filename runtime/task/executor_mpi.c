@@ -11,7 +11,9 @@
 #include "runtime/mpi/machine.h"
 #include "runtime/mpi/window.h"
 #include "runtime/task/hosts/links.h"
+#include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
+#include "runtime/task/task_mpi.h"
 
 static const uint64_t leave_nap_ns = 100000;
 
@@ -161,6 +163,115 @@ static ech_status open_pool(ech_executor *executor, mpi_backend *backend,
     return status;
 }
 
+/* Members of a multi-rank task come together in rounds: one that has ended comes to each with
+ * `ended` set, so that nobody waits for it in an exchange, until all have. */
+typedef struct {
+    uint64_t ended;
+    uint64_t bytes;
+    uint64_t bytes_squared;
+} round_sums;
+
+static ech_status meet(ech_comm *comm, round_sums *sums)
+{
+    return ech_comm_sum_u64(comm, &sums->ended, sizeof *sums / sizeof(uint64_t));
+}
+
+static ech_status exchange_by_mpi(void *self, uint32_t member, const void *mine, size_t bytes,
+                                  void *all)
+{
+    (void)member;
+    ech_comm *comm = self;
+    const uint64_t count = (uint64_t)ech_comm_size(comm);
+    round_sums sums = {.bytes = bytes, .bytes_squared = (uint64_t)bytes * bytes};
+    const ech_status status = meet(comm, &sums);
+    if (status != ECH_OK) {
+        return status;
+    }
+    if (sums.ended > 0) {
+        return ech_fail(ECH_ERR_TASK, "a member of the multi-rank task ended without exchanging");
+    }
+    if (sums.bytes_squared * count != sums.bytes * sums.bytes) {
+        return ech_fail(ECH_ERR_ARGUMENT,
+                        "the members of a multi-rank task exchange different numbers of bytes");
+    }
+    return ech_comm_all_gather(comm, mine, bytes, all);
+}
+
+/* Collective over the members. */
+static ech_status enter_by_mpi(ech_pool *pool, const ech_team_order *order, ech_team *team)
+{
+    enum { TAGS = 32767 };
+    const mpi_backend *backend = (const mpi_backend *)(const void *)pool;
+    const MPI_Comm whole = ech_comm_handle(ech_machine_comm(backend->machine));
+    MPI_Group all = MPI_GROUP_NULL;
+    MPI_Group members = MPI_GROUP_NULL;
+    MPI_Comm handle = MPI_COMM_NULL;
+    int ranks[ECH_TEAM_RANKS_MAX];
+    for (uint32_t i = 0; i < order->count; i++) {
+        ranks[i] = (int)order->ranks[i];
+    }
+    ech_status status = ech_mpi_check(MPI_Comm_group(whole, &all), "MPI_Comm_group");
+    if (status == ECH_OK) {
+        status = ech_mpi_check(MPI_Group_incl(all, (int)order->count, ranks, &members),
+                               "MPI_Group_incl");
+        MPI_Group_free(&all);
+    }
+    if (status == ECH_OK) {
+        status = ech_mpi_check(
+            MPI_Comm_create_group(whole, members, (int)(order->number % TAGS), &handle),
+            "MPI_Comm_create_group");
+        MPI_Group_free(&members);
+    }
+    ech_comm *comm = NULL;
+    if (status == ECH_OK) {
+        status = ech_comm_adopt(handle, ECH_COMM_TIMEOUT_NS, &comm);
+    }
+    team->self = comm;
+    team->exchange = exchange_by_mpi;
+    return status;
+}
+
+static ech_status finish_by_mpi(const ech_team *team, const void *mine, size_t bytes, void *all)
+{
+    round_sums sums;
+    do {
+        sums = (round_sums){.ended = 1};
+        const ech_status status = meet(team->self, &sums);
+        if (status != ECH_OK) {
+            return status;
+        }
+    } while (sums.ended < team->count);
+    return ech_comm_all_gather(team->self, mine, bytes, all);
+}
+
+static void leave_by_mpi(ech_team *team)
+{
+    ech_comm *comm = team->self;
+    ech_comm_destroy(&comm);
+}
+
+MPI_Comm ech_task_communicator(const ech_task_context *context)
+{
+    const ech_team *team = context->call->team;
+    return team != NULL && context->executor->variant == &ech_executor_mpi
+               ? ech_comm_handle(team->self)
+               : MPI_COMM_NULL;
+}
+
+static ech_status prepare_teams(ech_executor *executor, mpi_backend *backend)
+{
+    ech_pool *pool = &backend->pool;
+    pool->team_enter = enter_by_mpi;
+    pool->team_finish = finish_by_mpi;
+    pool->team_leave = leave_by_mpi;
+    if (executor->rank != 0) {
+        return ECH_OK;
+    }
+    const ech_gather_hosts hosts =
+        backend->links != NULL ? ech_links_gather_hosts(backend->links) : (ech_gather_hosts){0};
+    return ech_gatherer_create(pool, &hosts, &pool->gatherer);
+}
+
 static void set_sinks(ech_executor *executor, mpi_backend *backend)
 {
     if (ech_machine_is_leader(backend->machine)) {
@@ -209,6 +320,9 @@ static ech_status mpi_create(ech_executor *executor)
         status = ech_comm_agree(
             comm, links ? ech_links_create(&backend->pool, machine, &backend->links) : ECH_OK);
     }
+    if (status == ECH_OK) {
+        status = ech_comm_agree(comm, prepare_teams(executor, backend));
+    }
     return status;
 }
 
@@ -218,6 +332,7 @@ static void mpi_destroy(ech_executor *executor)
     if (backend == NULL) {
         return;
     }
+    ech_gatherer_destroy(&backend->pool.gatherer);
     ech_links_destroy(&backend->links);
     ech_pool_close(&backend->pool);
     ech_window_destroy(&backend->window);
@@ -299,19 +414,6 @@ static ech_status mpi_run(ech_executor *executor, ech_program program, void *use
                                : run_other(executor, backend);
 }
 
-static ech_status mpi_check_team(const ech_executor *executor, uint32_t ranks)
-{
-    const mpi_backend *backend = executor->backend;
-    uint32_t able = 0;
-    for (int i = 0; i < executor->ranks; i++) {
-        able += backend->pool.rank_runs_tasks[i] ? 1 : 0;
-    }
-    if (ranks > able) {
-        return ech_fail(ECH_ERR_LIMIT, "a task of %u ranks, where %u run tasks", ranks, able);
-    }
-    return ech_fail(ECH_ERR_UNSUPPORTED, "multi-rank tasks run on the serial executor only");
-}
-
 const ech_executor_variant ech_executor_mpi = {
     .name = "mpi",
     .has_black_box = true,
@@ -324,5 +426,6 @@ const ech_executor_variant ech_executor_mpi = {
     .withdraw = ech_pool_variant_withdraw,
     .yield = ech_pool_variant_yield,
     .bytes_max = ech_pool_variant_bytes_max,
-    .check_team = mpi_check_team,
+    .retract = ech_pool_variant_retract,
+    .check_team = ech_pool_variant_check_team,
 };

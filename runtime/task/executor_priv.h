@@ -28,6 +28,8 @@ typedef struct {
     void (*idle)(ech_executor *executor);
     /** Take a released node back if nobody has claimed it; its cell comes back later. */
     bool (*withdraw)(ech_executor *executor, ech_future *node);
+    /** A wait is over: take back what was offered while it lasted. */
+    void (*retract)(ech_executor *executor);
     /** Serve messages from within a task. */
     void (*yield)(ech_executor *executor);
     /** Largest payload and result that a task may have together, in bytes. */

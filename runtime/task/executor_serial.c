@@ -48,6 +48,11 @@ static bool serial_withdraw(ech_executor *executor, ech_future *node)
     return false;
 }
 
+static void serial_retract(ech_executor *executor)
+{
+    (void)executor;
+}
+
 static void serial_yield(ech_executor *executor)
 {
     (void)executor;
@@ -75,6 +80,7 @@ const ech_executor_variant ech_executor_serial = {
     .step = serial_step,
     .idle = serial_idle,
     .withdraw = serial_withdraw,
+    .retract = serial_retract,
     .yield = serial_yield,
     .bytes_max = serial_bytes_max,
     .check_team = serial_check_team,

@@ -7,6 +7,8 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
+#include "runtime/mpi/guard.h"
+#include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
 
 enum { THREADS_MAX = 256 };
@@ -17,6 +19,56 @@ typedef struct {
     size_t shared_bytes;
     ech_executor *others; /* ranks 1 and on; rank 0's */
 } threads_backend;
+
+/* The meeting place of a multi-rank task: the members' own exchanges, and the one at their end. */
+typedef struct {
+    ech_team_room *during;
+    ech_team_room *after;
+    _Atomic uint32_t members;
+} threads_room;
+
+static void prepare_room(ech_team_order *order)
+{
+    threads_room *room = ech_calloc(1, sizeof *room);
+    if (room == NULL || ech_team_room_create(order->count, false, &room->during) != ECH_OK ||
+        ech_team_room_create(order->count, false, &room->after) != ECH_OK) {
+        ech_abort(ECH_ERR_MEMORY); /* the ranks are locked: there is no way back */
+    }
+    atomic_init(&room->members, order->count);
+    order->room = room;
+}
+
+static ech_status exchange_in_room(void *self, uint32_t member, const void *mine, size_t bytes,
+                                   void *all)
+{
+    threads_room *room = self;
+    return ech_team_room_exchange(room->during, member, mine, bytes, all);
+}
+
+static ech_status enter_room(ech_pool *pool, const ech_team_order *order, ech_team *team)
+{
+    (void)pool;
+    team->self = order->room;
+    team->exchange = exchange_in_room;
+    return ECH_OK;
+}
+
+static ech_status finish_in_room(const ech_team *team, const void *mine, size_t bytes, void *all)
+{
+    threads_room *room = team->self;
+    ech_team_room_leave(room->during, team->member);
+    return ech_team_room_exchange(room->after, team->member, mine, bytes, all);
+}
+
+static void leave_room(ech_team *team)
+{
+    threads_room *room = team->self;
+    if (atomic_fetch_sub(&room->members, 1) == 1) {
+        ech_team_room_destroy(&room->during);
+        ech_team_room_destroy(&room->after);
+        ech_free(room);
+    }
+}
 
 static uint32_t allowed_processors(void)
 {
@@ -63,6 +115,10 @@ static ech_status open_pool(ech_executor *executor, int rank, void *shared)
     const ech_pool_shape shape = shape_of(executor);
     const ech_pool_ranks ranks = {
         .self = (uint32_t)rank, .runs_tasks = runs, .local_of_rank = local};
+    backend->pool.team_prepare = prepare_room;
+    backend->pool.team_enter = enter_room;
+    backend->pool.team_finish = finish_in_room;
+    backend->pool.team_leave = leave_room;
     return ech_pool_open(&backend->pool, executor, &shape, shared, &ranks);
 }
 
@@ -111,6 +167,10 @@ static ech_status threads_create(ech_executor *executor)
     if (status == ECH_OK) {
         status = open_pool(executor, 0, shared);
     }
+    if (status == ECH_OK) {
+        ech_pool *pool = executor->backend;
+        status = ech_gatherer_create(pool, NULL, &pool->gatherer);
+    }
     threads_backend *backend = executor->backend;
     if (backend == NULL) {
         return status;
@@ -133,6 +193,7 @@ static void close_backend(ech_executor *executor)
 {
     threads_backend *backend = executor->backend;
     if (backend != NULL) {
+        ech_gatherer_destroy(&backend->pool.gatherer);
         ech_pool_close(&backend->pool);
         ech_free(backend);
         executor->backend = NULL;
@@ -208,19 +269,6 @@ static ech_status threads_run(ech_executor *executor, ech_program program, void 
     return status == ECH_OK ? ECH_OK : ech_fail(status, "%s", message);
 }
 
-static ech_status threads_check_team(const ech_executor *executor, uint32_t ranks)
-{
-    const threads_backend *backend = executor->backend;
-    uint32_t able = 0;
-    for (int i = 0; i < executor->ranks; i++) {
-        able += backend->pool.rank_runs_tasks[i] ? 1 : 0;
-    }
-    if (ranks > able) {
-        return ech_fail(ECH_ERR_LIMIT, "a task of %u ranks, where %u run tasks", ranks, able);
-    }
-    return ech_fail(ECH_ERR_UNSUPPORTED, "multi-rank tasks run on the serial executor only");
-}
-
 const ech_executor_variant ech_executor_threads = {
     .name = "threads",
     .create = threads_create,
@@ -232,5 +280,6 @@ const ech_executor_variant ech_executor_threads = {
     .withdraw = ech_pool_variant_withdraw,
     .yield = ech_pool_variant_yield,
     .bytes_max = ech_pool_variant_bytes_max,
-    .check_team = threads_check_team,
+    .retract = ech_pool_variant_retract,
+    .check_team = ech_pool_variant_check_team,
 };

@@ -108,13 +108,22 @@ static ech_status connect_inputs(ech_graph *graph, ech_future *node,
     return ECH_OK;
 }
 
+static void make_progress(ech_executor *executor)
+{
+    if (!executor->variant->step(executor, true)) {
+        executor->variant->idle(executor);
+    }
+}
+
 static void wait_for_room(ech_executor *executor, uint32_t lane)
 {
-    while (executor->graph.pending[lane] >= executor->options.pending_max) {
-        if (!executor->variant->step(executor, true)) {
-            executor->variant->idle(executor);
-        }
+    if (executor->graph.pending[lane] < executor->options.pending_max) {
+        return;
     }
+    while (executor->graph.pending[lane] >= executor->options.pending_max) {
+        make_progress(executor);
+    }
+    executor->variant->retract(executor);
 }
 
 static void enter_graph(ech_executor *executor, ech_future *node, uint32_t depth)
@@ -185,12 +194,12 @@ static ech_status status_with_message(const ech_future *future)
                     ech_status_string((ech_status)future->status));
 }
 
-/* Nodes that ended outside a wait (answered from the memo, cancelled) are told about here. */
-static void make_progress(ech_executor *executor)
+static void wait_until_ended(ech_executor *executor, const ech_future *future)
 {
-    if (!executor->variant->step(executor, true)) {
-        executor->variant->idle(executor);
+    while (future->state != ECH_NODE_ENDED) {
+        make_progress(executor);
     }
+    executor->variant->retract(executor);
 }
 
 static ech_status refuse_within_continuation(void)
@@ -204,8 +213,8 @@ ech_status ech_future_wait(ech_future *future)
     if (future->state != ECH_NODE_ENDED && executor->continuing != NULL) {
         return refuse_within_continuation();
     }
-    while (future->state != ECH_NODE_ENDED) {
-        make_progress(executor);
+    if (future->state != ECH_NODE_ENDED) {
+        wait_until_ended(executor, future);
     }
     return status_with_message(future);
 }
@@ -252,6 +261,7 @@ ech_status ech_future_wait_any(ech_future *const *futures, size_t count, size_t 
         }
         seen = executor->graph.ended_count;
     }
+    executor->variant->retract(executor);
     return status_with_message(futures[*which]);
 }
 

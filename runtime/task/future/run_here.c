@@ -10,6 +10,7 @@ void ech_executor_wait_zero(ech_executor *executor, const uint32_t *count)
             executor->variant->idle(executor);
         }
     }
+    executor->variant->retract(executor);
     ech_executor_settle(executor);
 }
 

@@ -36,7 +36,7 @@ static bool is_guest(const ech_links *links, uint64_t ref)
            ech_ref_cell(ref) >= links->pool->shape.own_cells;
 }
 
-static task_item item_of(const ech_links *links, const ech_cell *cell, uint64_t ref)
+task_item ech_links_item_of(const ech_links *links, const ech_cell *cell, uint64_t ref)
 {
     return (task_item){
         .id = cell->id,
@@ -54,6 +54,13 @@ static task_item item_of(const ech_links *links, const ech_cell *cell, uint64_t 
         .priority = cell->priority,
         .affinity = cell->affinity,
     };
+}
+
+void ech_links_forget_guest(ech_links *links, uint64_t ref)
+{
+    if (is_guest(links, ref)) {
+        give_guest(links, ech_ref_cell(ref));
+    }
 }
 
 bool ech_links_claim(ech_links *links, uint64_t ref)
@@ -75,12 +82,10 @@ bool ech_links_send_task(ech_links *links, int host, uint64_t ref)
     if (body == NULL) {
         return false;
     }
-    const task_item item = item_of(links, cell, ref);
+    const task_item item = ech_links_item_of(links, cell, ref);
     memcpy(body, &item, sizeof item);
     memcpy(body + sizeof item, ech_pool_payload(pool, owner, cell), cell->payload_bytes);
-    if (is_guest(links, ref)) {
-        give_guest(links, ech_ref_cell(ref));
-    }
+    ech_links_forget_guest(links, ref);
     return true;
 }
 
@@ -127,20 +132,8 @@ static void fill_guest(ech_links *links, const task_item *item, const void *payl
     atomic_store_explicit(&cell->claim, 0, memory_order_relaxed);
 }
 
-static bool queue_guest(ech_links *links, const task_item *item, uint32_t index)
-{
-    ech_pool *pool = links->pool;
-    const bool strict = (item->flags & ECH_CELL_STRICT) != 0;
-    const uint64_t ref = ech_ref(pool->self, index, ech_lane_of_depth(item->depth),
-                                 (uint32_t)(item->priority - ECH_PRIORITY_MIN),
-                                 strict ? ECH_QUEUE_PINNED : ECH_QUEUE_SHARED);
-    if (item->affinity == ECH_AFFINITY_RANK) {
-        return ech_pool_send_to_rank(pool, (uint32_t)pool->local_of_rank[item->target], ref);
-    }
-    return ech_pool_enqueue(pool, ref);
-}
-
-static bool admit_now(ech_links *links, const task_item *item, const void *payload)
+bool ech_links_make_guest(ech_links *links, const task_item *item, const void *payload,
+                          uint64_t *ref)
 {
     uint32_t index = 0;
     uint64_t block = 0;
@@ -148,8 +141,34 @@ static bool admit_now(ech_links *links, const task_item *item, const void *paylo
         return false;
     }
     fill_guest(links, item, payload, index, block);
-    if (!queue_guest(links, item, index)) {
-        give_guest(links, index);
+    const bool strict = (item->flags & ECH_CELL_STRICT) != 0;
+    *ref = ech_ref(links->pool->self, index, ech_lane_of_depth(item->depth),
+                   (uint32_t)(item->priority - ECH_PRIORITY_MIN),
+                   strict ? ECH_QUEUE_PINNED : ECH_QUEUE_SHARED);
+    return true;
+}
+
+static bool queue_guest(ech_links *links, const task_item *item, uint64_t ref)
+{
+    ech_pool *pool = links->pool;
+    switch ((int)item->affinity) {
+    case ECH_AFFINITY_RANK:
+        return ech_pool_send_to_rank(pool, (uint32_t)pool->local_of_rank[item->target], ref);
+    case ECH_AFFINITY_TEAM:
+        return ech_gatherer_add(pool->gatherer, ref) == ECH_OK;
+    default:
+        return ech_pool_enqueue(pool, ref);
+    }
+}
+
+static bool admit_now(ech_links *links, const task_item *item, const void *payload)
+{
+    uint64_t ref = 0;
+    if (!ech_links_make_guest(links, item, payload, &ref)) {
+        return false;
+    }
+    if (!queue_guest(links, item, ref)) {
+        give_guest(links, ech_ref_cell(ref));
         return false;
     }
     return true;
@@ -199,6 +218,10 @@ void ech_links_take_back(ech_pool *pool, uint32_t index)
 {
     ech_links *links = pool->links;
     ech_cell *cell = ech_pool_cell(pool, pool->self, index);
+    if ((cell->flags & ECH_CELL_NO_OUTCOME) != 0) {
+        give_guest(links, index);
+        return;
+    }
     const unsigned char *large = ech_pool_large_result(pool, pool->self, cell);
     const bool failed = cell->status != ECH_OK;
     const void *data = failed || large == NULL ? cell->data : large;

@@ -71,6 +71,13 @@ static ech_status take_item(void *self, int from_host, uint32_t kind, const void
         links->byes++;
         links->lost_records += word_of(body);
         return ECH_OK;
+    case ITEM_ANNOUNCE:
+    case ITEM_OFFERS:
+    case ITEM_LOCK:
+    case ITEM_LOCKED:
+    case ITEM_UNLOCK:
+    case ITEM_ORDER:
+        return ech_links_take_team_item(links, from_host, (item_kind)kind, body, bytes);
     }
     return ech_fail(ECH_ERR_FORMAT, "a task message of unknown kind %u from host %d", kind,
                     from_host);
@@ -95,6 +102,22 @@ static bool forward_bound(ech_links *links)
     return any;
 }
 
+/* Multi-rank tasks go to the gatherer, which takes those of its own host by itself. */
+static bool forward_teams(ech_links *links)
+{
+    ech_pool *pool = links->pool;
+    uint64_t ref = 0;
+    bool any = false;
+    while (links->host != 0 &&
+           ech_ring_take(ech_pool_teams(pool), ECH_POOL_RING_ORDER, &ref, 1) == 1) {
+        any = true;
+        if (ech_links_claim(links, ref) && !ech_links_send_task(links, 0, ref)) {
+            ech_abort(ECH_ERR_MEMORY);
+        }
+    }
+    return any;
+}
+
 static ech_status serve_once(ech_links *links, bool *any)
 {
     bool received = false;
@@ -103,9 +126,12 @@ static ech_status serve_once(ech_links *links, bool *any)
         return status;
     }
     const bool forwarded = forward_bound(links);
+    const bool teams = forward_teams(links);
     const bool admitted = ech_links_admit_waiting(links);
+    const bool ordered = ech_links_admit_orders(links);
     ech_links_balance(links);
-    *any = received || forwarded || admitted;
+    ech_links_tell_offers(links);
+    *any = received || forwarded || teams || admitted || ordered;
     if (*any) {
         links->last_item_ns = ech_clock_ns();
         links->next_nap_ns = nap_first_ns;
@@ -199,6 +225,11 @@ void ech_links_destroy(ech_links **links)
         (*links)->first_waiting = first->next;
         ech_free(first);
     }
+    while ((*links)->waiting_orders != NULL) {
+        waiting_order *first = (*links)->waiting_orders;
+        (*links)->waiting_orders = first->next;
+        ech_free(first);
+    }
     ech_free((*links)->free_guests);
     ech_free((*links)->wanted);
     ech_free((*links)->asked);
@@ -211,6 +242,8 @@ void ech_links_begin_run(ech_links *links)
     memset(links->wanted, 0, (size_t)links->hosts * sizeof *links->wanted);
     memset(links->asked, 0, (size_t)links->hosts * sizeof *links->asked);
     links->byes = 0;
+    links->announced = (team_pair){0};
+    links->told_offers = 0;
     links->lost_records = 0;
     links->last_item_ns = ech_clock_ns();
     links->next_nap_ns = nap_first_ns;

@@ -14,6 +14,7 @@
 #define ECH_TASK_LINKS_H
 
 #include "runtime/mpi/machine.h"
+#include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
 
 /** Opaque. */
@@ -23,6 +24,9 @@ typedef struct ech_links ech_links;
 ech_status ech_links_create(ech_pool *pool, ech_machine *machine, ech_links **out);
 /** Collective over the leader ranks. Accepts NULL. */
 void ech_links_destroy(ech_links **links);
+
+/** What the gatherer of multi-rank tasks asks the other hosts. */
+ech_gather_hosts ech_links_gather_hosts(ech_links *links);
 
 /** Begin a run: nothing is left of the last one. */
 void ech_links_begin_run(ech_links *links);

@@ -7,6 +7,7 @@
 
 #include "runtime/task/hosts/links.h"
 #include "runtime/task/hosts/mailbox.h"
+#include "runtime/task/pool/gather.h"
 
 typedef enum {
     ITEM_TASK,    /* task_item, payload */
@@ -16,6 +17,13 @@ typedef enum {
     ITEM_RECORDS, /* ech_task_record[] */
     ITEM_STOP,    /* uint64_t: the program's status */
     ITEM_BYE,     /* uint64_t: records lost */
+    /* Multi-rank tasks: see gather.h. team_pair: number of the gathering, and a value. */
+    ITEM_ANNOUNCE, /* host 0 to all; value: lane, 0: none */
+    ITEM_OFFERS,   /* to host 0; value: how many */
+    ITEM_LOCK,     /* host 0; value: how many at most */
+    ITEM_LOCKED,   /* to host 0; value: how many; uint32_t ranks[] */
+    ITEM_UNLOCK,   /* host 0 */
+    ITEM_ORDER,    /* host 0: order_item, uint32_t ranks[count] padded to 16 bytes, payload */
 } item_kind;
 
 typedef struct {
@@ -47,6 +55,22 @@ typedef struct {
     uint8_t flags;
 } done_item;
 
+typedef struct {
+    uint32_t number;
+    uint32_t value;
+} team_pair;
+
+typedef struct {
+    task_item task;
+    uint32_t number;
+    uint32_t count;
+} order_item;
+
+typedef struct waiting_order {
+    struct waiting_order *next;
+    _Alignas(16) unsigned char item[];
+} waiting_order;
+
 /* A task that has come and found no room in the pool. */
 typedef struct waiting_guest {
     struct waiting_guest *next;
@@ -71,6 +95,9 @@ struct ech_links {
     int byes; /* hosts that have left the run */
     uint64_t lost_records;
     bool serving;
+    team_pair announced; /* by the gatherer */
+    uint32_t told_offers;
+    waiting_order *waiting_orders;
 };
 
 /** guests.c: tasks and outcomes. */
@@ -85,6 +112,19 @@ void ech_links_take_back(ech_pool *pool, uint32_t cell);
 void ech_links_take_done(ech_links *links, const done_item *item, const void *data);
 /** Where a task that is bound elsewhere has to go; -1: it may run here. */
 int ech_links_destination(const ech_links *links, const ech_cell *cell);
+
+/** A guest's cell that is in no queue; false: no room. */
+bool ech_links_make_guest(ech_links *links, const task_item *item, const void *payload,
+                          uint64_t *ref);
+/** Give the cell back if it is a guest's: the task has gone on to another host. */
+void ech_links_forget_guest(ech_links *links, uint64_t ref);
+task_item ech_links_item_of(const ech_links *links, const ech_cell *cell, uint64_t ref);
+
+/** teams.c: multi-rank tasks. */
+ech_status ech_links_take_team_item(ech_links *links, int from_host, item_kind kind,
+                                    const void *body, size_t bytes);
+bool ech_links_admit_orders(ech_links *links);
+void ech_links_tell_offers(ech_links *links);
 
 /** steal.c: who has too few tasks, and who can spare some. */
 void ech_links_balance(ech_links *links);

@@ -247,24 +247,26 @@ static ech_status begin_receive(ech_mailbox *mailbox, bool *any)
     got->bytes = (size_t)bytes;
     status = ech_mpi_check(MPI_Imrecv(got->data, bytes, MPI_BYTE, &matched, &got->request),
                            "MPI_Imrecv");
-    got->next = mailbox->receiving;
-    mailbox->receiving = got;
+    message **end = &mailbox->receiving;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = got;
     return status;
 }
 
+/* In the order in which they came: a small message may be complete before a large one ahead. */
 static ech_status finish_received(ech_mailbox *mailbox)
 {
-    message **link = &mailbox->receiving;
-    while (*link != NULL) {
-        message *got = *link;
+    while (mailbox->receiving != NULL) {
+        message *got = mailbox->receiving;
         int complete = 0;
         ech_status status =
             ech_mpi_check(MPI_Test(&got->request, &complete, MPI_STATUS_IGNORE), "MPI_Test");
         if (status == ECH_OK && !complete) {
-            link = &got->next;
-            continue;
+            return ECH_OK;
         }
-        *link = got->next;
+        mailbox->receiving = got->next;
         if (status == ECH_OK) {
             status = hand_over(mailbox, got);
         }

@@ -53,6 +53,7 @@ static void set_target(const ech_pool *pool, const ech_future *node, ech_cell *c
         }
     }
     if (node->ranks > 1) {
+        cell->affinity = ECH_AFFINITY_TEAM;
         cell->target = node->ranks;
     }
 }
@@ -112,7 +113,7 @@ static bool dispatch(ech_pool *pool, const ech_future *node, uint64_t ref)
     const ech_executor *executor = pool->executor;
     const ech_cell *cell = ech_pool_cell(pool, pool->self, ech_ref_cell(ref));
     if (node->ranks > 1) {
-        return pool->team(pool, ref);
+        return ech_pool_send_team(pool, ref);
     }
     if (cell->affinity == ECH_AFFINITY_RANK) {
         const int local = pool->local_of_rank[cell->target];

@@ -14,9 +14,9 @@ static uint64_t rounded(uint64_t bytes, uint64_t unit)
     return (bytes + unit - 1) / unit * unit;
 }
 
-/* Sections, each at a page of its own. */
+/* Sections, each at a page of its own; behind `outbound` the ring of multi-rank tasks. */
 typedef struct {
-    uint64_t posts, outbound, queues, rank_rings, cells, records, arenas, end;
+    uint64_t posts, orders, outbound, queues, rank_rings, cells, records, arenas, end;
     uint64_t queue_bytes, rings_bytes, cells_bytes, records_bytes; /* of one queue or rank */
 } pool_layout;
 
@@ -33,8 +33,9 @@ static pool_layout layout_of(const ech_pool_shape *shape)
     layout.rings_bytes = rounded(rings_of_rank(shape), LINE);
     layout.cells_bytes =
         rounded((uint64_t)(shape->own_cells + shape->guest_cells) * sizeof(ech_cell), PAGE);
-    layout.outbound = layout.posts + rounded(shape->ranks * sizeof(ech_post), PAGE);
-    layout.queues = layout.outbound + rounded(layout.queue_bytes, PAGE);
+    layout.orders = layout.posts + rounded(shape->ranks * sizeof(ech_post), PAGE);
+    layout.outbound = layout.orders + rounded(shape->ranks * sizeof(ech_team_order), PAGE);
+    layout.queues = layout.outbound + rounded(2 * layout.queue_bytes, PAGE);
     layout.rank_rings =
         layout.queues +
         rounded((uint64_t)ECH_QUEUE_KINDS * ECH_LANES * ECH_PRIORITIES * layout.queue_bytes, PAGE);
@@ -81,6 +82,16 @@ ech_ring *ech_pool_outbound(const ech_pool *pool)
     return (ech_ring *)(void *)pool->outbound;
 }
 
+ech_ring *ech_pool_teams(const ech_pool *pool)
+{
+    return (ech_ring *)(void *)(pool->outbound + pool->queue_bytes);
+}
+
+ech_team_order *ech_pool_order(const ech_pool *pool, uint32_t rank)
+{
+    return (ech_team_order *)(void *)pool->orders + rank;
+}
+
 ech_cell *ech_pool_cell(const ech_pool *pool, uint32_t owner, uint32_t cell)
 {
     return (ech_cell *)(void *)(pool->cells + owner * pool->cells_bytes) + cell;
@@ -91,10 +102,10 @@ unsigned char *ech_pool_block(const ech_pool *pool, uint32_t owner, uint64_t blo
     return pool->arenas + owner * rounded(pool->shape.arena_bytes, PAGE) + block;
 }
 
-unsigned char *ech_pool_payload(const ech_pool *pool, uint32_t owner, ech_cell *cell)
+unsigned char *ech_pool_payload(const ech_pool *pool, uint32_t owner, const ech_cell *cell)
 {
     return cell->payload_bytes > ECH_CELL_DATA_BYTES ? ech_pool_block(pool, owner, cell->block)
-                                                     : cell->data;
+                                                     : (unsigned char *)cell->data;
 }
 
 unsigned char *ech_pool_large_result(const ech_pool *pool, uint32_t owner, const ech_cell *cell)
@@ -113,6 +124,7 @@ static void find_sections(ech_pool *pool, void *base)
     unsigned char *bytes = base;
     pool->head = base;
     pool->posts = (ech_post *)(void *)(bytes + layout.posts);
+    pool->orders = bytes + layout.orders;
     pool->outbound = bytes + layout.outbound;
     pool->queues = bytes + layout.queues;
     pool->rank_rings = bytes + layout.rank_rings;

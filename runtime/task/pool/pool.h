@@ -19,6 +19,7 @@
 #include "runtime/task/executor_priv.h"
 #include "runtime/task/pool/arena.h"
 #include "runtime/task/pool/ring.h"
+#include "runtime/task/team.h"
 
 enum {
     ECH_CELL_DATA_BYTES = 208,
@@ -26,11 +27,13 @@ enum {
     ECH_CELL_WITHDRAWN = 2, /* its owner has cancelled it */
     ECH_CELL_IN_TEAM = 1,   /* flags */
     ECH_CELL_STRICT = 2,
+    ECH_CELL_NO_OUTCOME = 4, /* a guest of members other than 0: nobody waits for its outcome */
+    ECH_AFFINITY_TEAM = 16,  /* beside ech_affinity_kind: as many ranks as `target` says */
     ECH_POOL_RING_ORDER = 12,
     ECH_POOL_STASH_ORDER = 6,
     ECH_POOL_RECORDS_ORDER = 12,
     ECH_POOL_BATCH = 32,
-    ECH_POOL_RANKS_MAX = 1024,
+    ECH_POOL_NO_DEPTH = 1 << 24, /* deeper than any task: none may be run */
 };
 
 /** A cell: written by its owner, then by the one rank that claimed it, then read by its owner. */
@@ -60,6 +63,7 @@ typedef struct {
     uint16_t core;
     uint8_t status;
     uint8_t outcome_flags;
+    _Atomic uint32_t members_left;                        /* of this host, of a multi-rank task */
     _Alignas(16) unsigned char data[ECH_CELL_DATA_BYTES]; /* payload, then result or message */
 } ech_cell;
 
@@ -72,6 +76,7 @@ typedef struct {
     /* While it sleeps: 1 + depth of the task that it waits in, or UINT32_MAX if it runs no tasks.
      * 0: awake, or being woken. */
     _Alignas(64) _Atomic uint32_t sleeping;
+    _Atomic uint32_t offer; /* to take part in a multi-rank task: see gather.c */
 } ech_post;
 
 /** What the ranks of a host share, besides queues and cells. */
@@ -82,6 +87,8 @@ typedef struct {
     _Alignas(64) _Atomic uint32_t spinning; /* ranks that look for any task */
     _Alignas(64) _Atomic uint32_t sleepers;
     _Alignas(64) _Atomic uint64_t task_ticks; /* what a task has taken lately, on some rank */
+    _Alignas(64) _Atomic uint64_t gathering;  /* for a multi-rank task: see gather.c */
+    _Atomic uint32_t offers_made;             /* so far: the leader rank sees that it changes */
     /* Priorities ever used in each lane: only those rings are looked at. */
     _Alignas(64) _Atomic uint32_t used[ECH_QUEUE_KINDS][ECH_LANES];
 } ech_pool_head;
@@ -102,6 +109,16 @@ typedef struct {
     uint64_t ref;
 } ech_bound_task;
 
+/** What a rank needs to take part in a multi-rank task; written by its host's leader rank. */
+typedef struct {
+    uint64_t ref;    /* the task, on this host */
+    void *room;      /* where members that are threads meet */
+    uint32_t number; /* of the gathering: the same for all members */
+    uint32_t member;
+    uint32_t count;
+    uint32_t ranks[ECH_TEAM_RANKS_MAX]; /* of the job, by member */
+} ech_team_order;
+
 /** Who is who. */
 typedef struct {
     uint32_t self;            /* my number on this host */
@@ -119,6 +136,7 @@ typedef struct ech_pool {
     unsigned char *rank_rings;
     unsigned char *cells;
     unsigned char *records;
+    unsigned char *orders;
     unsigned char *arenas;
     uint64_t queue_bytes;
     uint64_t rings_bytes;
@@ -153,11 +171,19 @@ typedef struct ech_pool {
     bool reads_records;
     ech_task_record_sink records_sink;
 
+    /* Multi-rank tasks. */
+    struct ech_gatherer *gatherer;               /* rank 0 of the job */
+    uint32_t offers_seen;                        /* leader rank: of `offers_made` */
+    void (*team_prepare)(ech_team_order *order); /* may be NULL */
+    ech_status (*team_enter)(struct ech_pool *pool, const ech_team_order *order, ech_team *team);
+    /* The end of a member: exchange its report once all have come to their ends. */
+    ech_status (*team_finish)(const ech_team *team, const void *mine, size_t bytes, void *all);
+    void (*team_leave)(ech_team *team);
+
     /* Other hosts; all NULL where there is one host. */
     void *links;
     bool (*serve)(struct ech_pool *pool);      /* leader rank: messages */
     uint64_t (*nap_ns)(struct ech_pool *pool); /* leader rank: how long it may sleep; 0: not yet */
-    bool (*team)(struct ech_pool *pool, uint64_t ref);       /* hand it to who gathers ranks */
     void (*take_back)(struct ech_pool *pool, uint32_t cell); /* a guest's cell has come back */
 } ech_pool;
 
@@ -210,6 +236,9 @@ ech_ring *ech_pool_stash(const ech_pool *pool, uint32_t rank);
 ech_ring *ech_pool_returns(const ech_pool *pool, uint32_t rank);
 /** Tasks for other hosts, on their way to the leader rank. */
 ech_ring *ech_pool_outbound(const ech_pool *pool);
+/** Multi-rank tasks, on their way to who gathers ranks for them. */
+ech_ring *ech_pool_teams(const ech_pool *pool);
+ech_team_order *ech_pool_order(const ech_pool *pool, uint32_t rank);
 ech_cell *ech_pool_cell(const ech_pool *pool, uint32_t owner, uint32_t cell);
 unsigned char *ech_pool_block(const ech_pool *pool, uint32_t owner, uint64_t block);
 
@@ -218,6 +247,8 @@ bool ech_pool_enqueue(ech_pool *pool, uint64_t ref);
 bool ech_pool_send_to_rank(ech_pool *pool, uint32_t rank, uint64_t ref);
 /** Hand a task to the leader rank, for another host. */
 bool ech_pool_send_out(ech_pool *pool, uint64_t ref);
+/** Hand a multi-rank task to the leader rank. */
+bool ech_pool_send_team(ech_pool *pool, uint64_t ref);
 /** Give a cell that was run or withdrawn back to its owner, and wake that. */
 void ech_pool_hand_back(ech_pool *pool, uint64_t ref);
 /** For whoever runs a task or sends it away; false if it was withdrawn. */
@@ -237,7 +268,7 @@ static inline size_t ech_pool_block_bytes(size_t payload_bytes, size_t result_by
            (result_bytes_max > ECH_CELL_DATA_BYTES ? result_bytes_max : 0);
 }
 
-unsigned char *ech_pool_payload(const ech_pool *pool, uint32_t owner, ech_cell *cell);
+unsigned char *ech_pool_payload(const ech_pool *pool, uint32_t owner, const ech_cell *cell);
 /** The result's place in the block; NULL: in the cell. */
 unsigned char *ech_pool_large_result(const ech_pool *pool, uint32_t owner, const ech_cell *cell);
 
@@ -253,6 +284,16 @@ bool ech_pool_withdraw(ech_pool *pool, ech_future *node);
 
 /** Take and run tasks deeper than `depth`, at most one batch; false if there were none. */
 bool ech_pool_run_some(ech_pool *pool, uint32_t depth);
+
+/** Is there a task deeper than `depth` that this rank could take? */
+bool ech_pool_has_tasks(ech_pool *pool, uint32_t depth);
+/** Run a cell's function; its result goes to `result`. */
+void ech_pool_call_cell(ech_pool *pool, uint32_t owner, const ech_cell *cell, const ech_team *team,
+                        unsigned char *result, ech_outcome *outcome);
+void ech_pool_write_outcome(ech_cell *cell, const ech_outcome *outcome, bool result_in_cell);
+
+/** Leader rank: messages and multi-rank tasks; true if something happened. */
+bool ech_pool_serve(ech_pool *pool);
 
 /* Records (records.c). */
 
@@ -275,6 +316,8 @@ void ech_pool_wake_rank(ech_pool *pool, uint32_t rank);
 void ech_pool_wake_all(ech_pool *pool);
 /** Poll for a moment, then sleep until something may have changed. */
 void ech_pool_idle(ech_pool *pool, uint32_t depth);
+/** Does a queue hold a task deeper than `depth`? */
+bool ech_pool_queue_has_tasks(const ech_pool *pool, uint32_t depth);
 
 /* The parts of an executor's table that threads and mpi share (variant.c). Their backend begins
  * with the pool. */
@@ -283,6 +326,8 @@ bool ech_pool_variant_step(ech_executor *executor, bool run);
 void ech_pool_variant_idle(ech_executor *executor);
 bool ech_pool_variant_withdraw(ech_executor *executor, ech_future *node);
 void ech_pool_variant_yield(ech_executor *executor);
+void ech_pool_variant_retract(ech_executor *executor);
+ech_status ech_pool_variant_check_team(const ech_executor *executor, uint32_t ranks);
 size_t ech_pool_variant_bytes_max(const ech_executor *executor);
 /** Serve tasks until the run stops. */
 void ech_pool_serve_run(ech_executor *executor);

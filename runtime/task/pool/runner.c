@@ -44,6 +44,15 @@ bool ech_pool_send_out(ech_pool *pool, uint64_t ref)
     return true;
 }
 
+bool ech_pool_send_team(ech_pool *pool, uint64_t ref)
+{
+    if (ech_ring_put(ech_pool_teams(pool), ECH_POOL_RING_ORDER, &ref, 1) == 0) {
+        return false;
+    }
+    ech_pool_wake_rank(pool, 0);
+    return true;
+}
+
 /* Bound tasks: a private binary heap, filled from the inbox. */
 
 static void sift_up(ech_bound_task *heap, uint32_t at)
@@ -275,7 +284,7 @@ void ech_pool_hand_back(ech_pool *pool, uint64_t ref)
     }
 }
 
-static void write_outcome(ech_cell *cell, const ech_outcome *outcome, bool result_in_cell)
+void ech_pool_write_outcome(ech_cell *cell, const ech_outcome *outcome, bool result_in_cell)
 {
     cell->rank = outcome->rank;
     cell->host = outcome->host;
@@ -292,10 +301,9 @@ static void write_outcome(ech_cell *cell, const ech_outcome *outcome, bool resul
     }
 }
 
-static void run_cell(ech_pool *pool, uint32_t owner, ech_cell *cell)
+void ech_pool_call_cell(ech_pool *pool, uint32_t owner, const ech_cell *cell, const ech_team *team,
+                        unsigned char *result, ech_outcome *outcome)
 {
-    _Alignas(16) unsigned char small_result[ECH_CELL_DATA_BYTES];
-    unsigned char *large = ech_pool_large_result(pool, owner, cell);
     const ech_call call = {
         .id = cell->id,
         .walltime_ns = cell->walltime_ns,
@@ -306,14 +314,22 @@ static void run_cell(ech_pool *pool, uint32_t owner, ech_cell *cell)
         .input_count = cell->input_count,
         .arguments_bytes = cell->arguments_bytes,
         .payload = ech_pool_payload(pool, owner, cell),
-        .result = large != NULL ? large : small_result,
+        .result = result,
         .result_capacity = pool->executor->apps->apps[cell->app].result_bytes_max,
+        .team = team,
     };
-    const uint64_t started = pool->last_ticks != 0 ? pool->last_ticks : ech_ticks();
+    ech_run_call(pool->executor, &call, pool->last_ticks != 0 ? pool->last_ticks : ech_ticks(),
+                 outcome);
+}
+
+static void run_cell(ech_pool *pool, uint32_t owner, ech_cell *cell)
+{
+    _Alignas(16) unsigned char small_result[ECH_CELL_DATA_BYTES];
+    unsigned char *large = ech_pool_large_result(pool, owner, cell);
     ech_outcome outcome;
-    ech_run_call(pool->executor, &call, started, &outcome);
-    write_outcome(cell, &outcome, large == NULL);
-    const uint64_t ticks = outcome.ended_ticks - started;
+    ech_pool_call_cell(pool, owner, cell, NULL, large != NULL ? large : small_result, &outcome);
+    ech_pool_write_outcome(cell, &outcome, large == NULL);
+    const uint64_t ticks = outcome.ended_ticks - outcome.started_ticks;
     pool->task_ticks =
         ticks > pool->task_ticks ? ticks : pool->task_ticks - (pool->task_ticks - ticks) / DECAY;
     pool->last_ticks = outcome.ended_ticks;
@@ -336,9 +352,19 @@ static void run_ref(ech_pool *pool, uint64_t ref)
     ech_pool_hand_back(pool, ref);
 }
 
+bool ech_pool_has_tasks(ech_pool *pool, uint32_t depth)
+{
+    drain_inbox(pool);
+    return best_bound(pool, depth) > 0 || ech_pool_queue_has_tasks(pool, depth) ||
+           ech_graph_first_ready(&pool->executor->graph, ech_lane_of_depth(depth + 1)) != NULL;
+}
+
 bool ech_pool_run_some(ech_pool *pool, uint32_t depth)
 {
     uint64_t ref = 0;
+    if (depth == ECH_POOL_NO_DEPTH) {
+        return false; /* about to take part in a multi-rank task */
+    }
     if (!take(pool, depth, &ref)) {
         return run_own_ready(pool, depth);
     }

@@ -1,6 +1,7 @@
 /* Who sleeps, who polls, and who is woken. A rank that polls for tasks counts as `spinning`; nobody
  * is woken while one does. It stops counting before it looks for the last time, so a task that was
  * queued in between is seen by one of the two. */
+#include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
 
 #if defined(__x86_64__)
@@ -72,7 +73,7 @@ void ech_pool_wake_next(ech_pool *pool, uint32_t lane, uint64_t left)
     }
 }
 
-static bool queue_has_tasks(const ech_pool *pool, uint32_t depth)
+bool ech_pool_queue_has_tasks(const ech_pool *pool, uint32_t depth)
 {
     for (uint32_t lane = ECH_LOCAL_LANE - 1; lane > depth; lane--) {
         for (uint32_t kind = 0; kind < ECH_QUEUE_KINDS; kind++) {
@@ -89,23 +90,34 @@ static bool queue_has_tasks(const ech_pool *pool, uint32_t depth)
     return false;
 }
 
-static bool has_news(const ech_pool *pool)
+/* What concerns a leader rank only. */
+static bool leader_has_news(const ech_pool *pool)
+{
+    return ech_ring_length(ech_pool_outbound(pool)) > 0 ||
+           ech_ring_length(ech_pool_teams(pool)) > 0 ||
+           atomic_load_explicit(&pool->head->offers_made, memory_order_relaxed) !=
+               pool->offers_seen;
+}
+
+static bool has_news(const ech_pool *pool, uint32_t depth)
 {
     return ech_ring_length(ech_pool_returns(pool, pool->self)) > 0 ||
            ech_ring_length(ech_pool_inbox(pool, pool->self)) > 0 ||
-           (pool->serve != NULL && ech_ring_length(ech_pool_outbound(pool)) > 0) ||
-           atomic_load_explicit(&pool->head->stopping, memory_order_relaxed) != 0;
+           atomic_load_explicit(&pool->head->stopping, memory_order_relaxed) != 0 ||
+           ech_gather_has_news(pool, depth) || (pool->self == 0 && leader_has_news(pool));
 }
 
 /* Poll until there is something to do; true if there is. After a nap in which nothing happened, one
  * look is enough. */
 static bool poll_for_work(ech_pool *pool, uint32_t depth)
 {
+    const uint32_t floor = ech_gather_floor(pool, depth);
     const uint64_t begin = ech_ticks();
     const uint64_t poll_ticks = pool->quiet ? 0 : pool->poll_ticks;
     do {
         for (int i = 0; i < (pool->quiet ? 1 : POLLS_BETWEEN_CLOCKS); i++) {
-            if (has_news(pool) || (pool->runs_tasks && queue_has_tasks(pool, depth)) ||
+            if (has_news(pool, depth) ||
+                (pool->runs_tasks && ech_pool_queue_has_tasks(pool, floor)) ||
                 (pool->serve != NULL && pool->serve(pool))) {
                 return true;
             }
@@ -123,7 +135,7 @@ static bool poll_counted(ech_pool *pool, uint32_t depth)
     atomic_fetch_add(&pool->head->spinning, 1);
     const bool found = poll_for_work(pool, depth);
     atomic_fetch_sub(&pool->head->spinning, 1);
-    if (found && has_news(pool) && queue_has_tasks(pool, depth)) {
+    if (found && has_news(pool, depth) && ech_pool_queue_has_tasks(pool, depth)) {
         ech_pool_wake_one(pool, ECH_LOCAL_LANE - 1); /* I am going to do something else first */
     }
     return found;
@@ -131,6 +143,7 @@ static bool poll_counted(ech_pool *pool, uint32_t depth)
 
 static void sleep_unless_work(ech_pool *pool, uint32_t depth)
 {
+    const uint32_t floor = ech_gather_floor(pool, depth);
     const uint64_t nap_ns = pool->nap_ns != NULL ? pool->nap_ns(pool) : sleep_max_ns;
     if (nap_ns == 0) {
         return;
@@ -138,10 +151,10 @@ static void sleep_unless_work(ech_pool *pool, uint32_t depth)
     ech_recorder_flush(&pool->executor->recorder);
     ech_post *post = &pool->posts[pool->self];
     const uint32_t ticket = ech_event_prepare(&post->event);
-    atomic_store(&post->sleeping, pool->runs_tasks ? depth + 1 : sleeps_for_no_task);
+    atomic_store(&post->sleeping, pool->runs_tasks ? floor + 1 : sleeps_for_no_task);
     atomic_fetch_add(&pool->head->sleepers, 1);
     atomic_thread_fence(memory_order_seq_cst);
-    if (has_news(pool) || (pool->runs_tasks && queue_has_tasks(pool, depth))) {
+    if (has_news(pool, depth) || (pool->runs_tasks && ech_pool_queue_has_tasks(pool, floor))) {
         ech_event_cancel(&post->event);
         pool->quiet = false;
     } else {
@@ -149,7 +162,8 @@ static void sleep_unless_work(ech_pool *pool, uint32_t depth)
     }
     atomic_fetch_sub(&pool->head->sleepers, 1);
     const bool chosen = atomic_exchange(&post->sleeping, 0) == 0;
-    if (pool->runs_tasks && chosen && has_news(pool) && queue_has_tasks(pool, depth)) {
+    if (pool->runs_tasks && chosen && has_news(pool, depth) &&
+        ech_pool_queue_has_tasks(pool, depth)) {
         ech_pool_wake_one(pool, ECH_LOCAL_LANE - 1); /* woken for a task, but busy with others */
     }
 }

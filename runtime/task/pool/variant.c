@@ -1,4 +1,5 @@
 /* The functions of an executor's table that threads and mpi have in common. */
+#include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
 
 static ech_pool *pool_of(const ech_executor *executor)
@@ -13,14 +14,19 @@ void ech_pool_variant_release(ech_executor *executor)
 {
     ech_pool *pool = pool_of(executor);
     if (++pool->releases % RELEASES_BETWEEN_COLLECTS == 0 && executor->continuing == NULL) {
-        if (pool->serve != NULL) {
-            pool->serve(pool);
-        }
+        ech_pool_serve(pool);
         if (ech_pool_collect(pool)) {
             ech_executor_settle(executor);
         }
     }
     ech_pool_release(pool);
+}
+
+bool ech_pool_serve(ech_pool *pool)
+{
+    /* First, so that what it has to say is sent before this rank itself takes part in a task. */
+    const bool gathered = pool->gatherer != NULL && ech_gatherer_step(pool->gatherer);
+    return (pool->serve != NULL && pool->serve(pool)) || gathered;
 }
 
 /* What has come back goes first: whoever waits for it should see it before another task begins. */
@@ -29,8 +35,8 @@ bool ech_pool_variant_step(ech_executor *executor, bool run)
     ech_pool *pool = pool_of(executor);
     const uint64_t ended_before = executor->graph.ended_count;
     bool did = ech_pool_collect(pool);
-    if (pool->serve != NULL) {
-        did = pool->serve(pool) || did;
+    if (pool->self == 0) {
+        did = ech_pool_serve(pool) || did;
     }
     ech_executor_settle(executor);
     ech_pool_release(pool);
@@ -38,7 +44,9 @@ bool ech_pool_variant_step(ech_executor *executor, bool run)
     if (did || !run) {
         return did;
     }
-    return ech_pool_run_some(pool, ech_executor_depth(executor));
+    uint32_t below = 0;
+    return ech_gather_take_part(pool, ech_executor_depth(executor), &below) ||
+           ech_pool_run_some(pool, below);
 }
 
 void ech_pool_variant_idle(ech_executor *executor)
@@ -54,9 +62,27 @@ bool ech_pool_variant_withdraw(ech_executor *executor, ech_future *node)
 void ech_pool_variant_yield(ech_executor *executor)
 {
     ech_pool *pool = pool_of(executor);
-    if (pool->serve != NULL) {
-        pool->serve(pool);
+    if (pool->self == 0) {
+        ech_pool_serve(pool);
     }
+}
+
+void ech_pool_variant_retract(ech_executor *executor)
+{
+    ech_gather_retract(pool_of(executor));
+}
+
+ech_status ech_pool_variant_check_team(const ech_executor *executor, uint32_t ranks)
+{
+    uint32_t able = 0;
+    for (int i = 0; i < executor->ranks; i++) {
+        able += pool_of(executor)->rank_runs_tasks[i] ? 1 : 0;
+    }
+    if (ranks > able || ranks > ECH_TEAM_RANKS_MAX) {
+        return ech_fail(ECH_ERR_LIMIT, "a task of %u ranks, where %u run tasks and %d is the limit",
+                        ranks, able, ECH_TEAM_RANKS_MAX);
+    }
+    return ECH_OK;
 }
 
 size_t ech_pool_variant_bytes_max(const ech_executor *executor)
