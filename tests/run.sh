@@ -48,9 +48,11 @@ check_format() {
   sources '\.[ch]$' | xargs clang-format --dry-run -Werror
 }
 
+# uninitvar is left to the compiler and the analyzer, which see that a loop runs at least once.
 check_cppcheck() {
   cppcheck --project=build/release/compile_commands.json -i tests --quiet -j "$(nproc)" \
-    --enable=warning,performance,portability --inline-suppr --error-exitcode=1
+    --enable=warning,performance,portability --library=.cppcheck.xml --suppress=uninitvar \
+    --inline-suppr --error-exitcode=1
 }
 
 # Only files that this machine compiles: others are for another processor.

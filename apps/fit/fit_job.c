@@ -32,6 +32,7 @@ typedef struct {
     ech_machine *machine;
     ech_comm *comm; /* of all ranks; borrowed from the machine */
     bool is_first;  /* rank 0 */
+    ech_pin_result pinned;
     ech_config *config;
     char *config_text;
     ech_fit_options options;
@@ -86,14 +87,10 @@ static ech_status find_machine(fit_job *job, ech_io **io)
     return status;
 }
 
-static ech_status pin_ranks(fit_job *job)
+/* The map of ranks is told once all input has been read: bad input is met by one line alone. */
+static ech_status tell_map(fit_job *job)
 {
-    ech_pin_result pinned;
-    ech_status status = ech_pin_ranks(job->machine, job->options.threads, &pinned);
-    if (status == ECH_OK && !job->arguments->json) {
-        status = ech_pin_log(job->machine, &pinned);
-    }
-    return status;
+    return job->arguments->json ? ECH_OK : ech_pin_log(job->machine, &job->pinned);
 }
 
 static ech_status grow_tree(fit_job *job)
@@ -101,9 +98,6 @@ static ech_status grow_tree(fit_job *job)
     ech_status status = ECH_OK;
     if (job->is_first) {
         status = ech_fit_tree_grow(&job->tree, job->config, &job->options);
-        if (status == ECH_OK) {
-            status = ech_fit_prepare_folder(job->arguments);
-        }
         if (status == ECH_OK) {
             job->worker_count = ech_topology_worker_count(job->tree.topology);
         }
@@ -162,8 +156,7 @@ static ech_status find_checkpoint(fit_job *job)
 {
     ech_status status = ECH_OK;
     if (job->is_first && job->arguments->resume) {
-        status =
-            ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
+        status = ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
                                      &job->checkpoint);
     }
     if (status == ECH_OK && job->checkpoint != NULL) {
@@ -310,7 +303,10 @@ static ech_status prepare_on_rank_0(fit_job *job)
     if (!job->is_first) {
         return ECH_OK;
     }
-    const ech_status status = fill_model(job);
+    ech_status status = ech_fit_prepare_folder(job->arguments);
+    if (status == ECH_OK) {
+        status = fill_model(job);
+    }
     return status == ECH_OK ? create_output(job) : status;
 }
 
@@ -342,7 +338,7 @@ static ech_status start(fit_job *job, ech_io **io)
     ech_guard_phase("start");
     ech_status status = find_machine(job, io);
     if (status == ECH_OK) {
-        status = pin_ranks(job);
+        status = ech_pin_ranks(job->machine, job->options.threads, &job->pinned);
     }
     if (status == ECH_OK) {
         status = grow_tree(job);
@@ -360,7 +356,10 @@ static ech_status start(fit_job *job, ech_io **io)
     if (status == ECH_OK) {
         status = create_process(job);
     }
-    return status == ECH_OK ? create_executor(job) : status;
+    if (status == ECH_OK) {
+        status = create_executor(job);
+    }
+    return status == ECH_OK ? tell_map(job) : status;
 }
 
 static ech_status run_rounds(ech_executor *executor, void *user)

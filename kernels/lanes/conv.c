@@ -10,8 +10,12 @@
  */
 typedef struct {
     float *gradients, *inputs, *bias, *turned;
-    size_t bytes;
 } backward_scratch;
+
+/* Floats of each of them. */
+typedef struct {
+    size_t gradients, inputs, bias, turned;
+} backward_floats;
 
 /* A call seen from this file. */
 typedef struct {
@@ -64,21 +68,32 @@ static size_t gradient_floats(const ech_lanes_step *own)
            plane_floats(own->conv.out_height, own->conv.out_width, border, border);
 }
 
-static backward_scratch lay_out(const ech_lanes_step *own, uint32_t blocks, void *scratch)
+static backward_floats count_floats(const ech_lanes_step *own, uint32_t blocks)
 {
     const ech_lanes_conv *conv = &own->conv;
-    const size_t weights =
-        (size_t)conv->channels * conv->filters * conv->kernel_height * conv->kernel_width;
-    const size_t gradients = masks_in_place(own) ? 0 : blocks * gradient_floats(own);
-    const size_t inputs = is_padded(conv) ? blocks * bordered_input_floats(conv) : 0;
-    const size_t bias = (size_t)blocks * conv->filters * ECH_LANES;
+    return (backward_floats){
+        .gradients = masks_in_place(own) ? 0 : blocks * gradient_floats(own),
+        .inputs = is_padded(conv) ? blocks * bordered_input_floats(conv) : 0,
+        .bias = (size_t)blocks * conv->filters * ECH_LANES,
+        .turned = (size_t)conv->channels * conv->filters * conv->kernel_height * conv->kernel_width,
+    };
+}
+
+static size_t backward_bytes(const ech_lanes_step *own, uint32_t blocks)
+{
+    const backward_floats count = count_floats(own, blocks);
+    return (count.gradients + count.inputs + count.bias + count.turned) * sizeof(float);
+}
+
+static backward_scratch lay_out(const ech_lanes_step *own, uint32_t blocks, void *scratch)
+{
+    const backward_floats count = count_floats(own, blocks);
     float *first = scratch;
     return (backward_scratch){
         .gradients = first,
-        .inputs = first + gradients,
-        .bias = first + gradients + inputs,
-        .turned = first + gradients + inputs + bias,
-        .bytes = (gradients + inputs + bias + weights) * sizeof(float),
+        .inputs = first + count.gradients,
+        .bias = first + count.gradients + count.inputs,
+        .turned = first + count.gradients + count.inputs + count.bias,
     };
 }
 
@@ -130,7 +145,7 @@ static void prepare(ech_step *step, ech_lanes_step *own)
         scratch = step->target->threads * bordered_input_floats(&own->conv) * sizeof(float);
     }
     if (step->target->training) {
-        const size_t backward = lay_out(own, blocks, NULL).bytes;
+        const size_t backward = backward_bytes(own, blocks);
         scratch = backward > scratch ? backward : scratch;
         if (own->pool) {
             const ech_shape out = ech_network_shape(step->network, step->output);

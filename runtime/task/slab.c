@@ -35,7 +35,7 @@ static ech_status add_block(ech_slab *slab)
         return ECH_ERR_MEMORY;
     }
     ech_memory_populate(block, bytes);
-    memcpy(block, &slab->blocks, sizeof(void *));
+    memcpy(block, &slab->blocks, sizeof slab->blocks);
     slab->blocks = block;
     slab->fresh = block + HEADER_BYTES;
     slab->fresh_end = block + bytes;
