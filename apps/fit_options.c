@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "io/dataset.h"
 #include "kernels/models.h"
 #include "runtime/base/text.h"
 #include "runtime/fed/strategy.h"
@@ -55,7 +56,7 @@ static const ech_option data_options[] = {
      .help = "see data.normalize.mean"},
     {.key = "data.split.kind",
      .type = ECH_OPTION_CHOICE,
-     .choices = "iid|dirichlet|file",
+     .choices = "iid|dirichlet|label|classes|shards|log-normal|ids|file",
      .standard = "iid",
      .help = "how the training samples are dealt to the workers"},
     {.key = "data.split.samples_alpha",
@@ -70,17 +71,46 @@ static const ech_option data_options[] = {
      .standard = "1.0",
      .above = true,
      .most = INFINITY,
-     .only_if = "data.split.kind=dirichlet",
+     .only_if = "data.split.kind=dirichlet|label",
      .help = "the larger, the more alike the workers' labels"},
+    {.key = "data.split.least",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "10",
+     .least = 0,
+     .most = UINT32_MAX,
+     .only_if = "data.split.kind=label",
+     .help = "samples that each worker has at least: drawn again until it holds"},
+    {.key = "data.split.classes",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "2",
+     .least = 1,
+     .most = ECH_DATASET_CLASSES_MAX,
+     .only_if = "data.split.kind=classes",
+     .help = "classes of a worker"},
+    {.key = "data.split.shards",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "2",
+     .least = 1,
+     .most = UINT32_MAX,
+     .only_if = "data.split.kind=shards",
+     .help = "shards of a worker, of the samples sorted by class"},
+    {.key = "data.split.sigma",
+     .type = ECH_OPTION_REAL,
+     .standard = "1.0",
+     .least = 0,
+     .most = ECH_SPLIT_SIGMA_MAX,
+     .only_if = "data.split.kind=log-normal",
+     .help = "spread of the logarithms of the workers' numbers of samples"},
     {.key = "data.split.file",
      .type = ECH_OPTION_PATH,
      .required = true,
-     .only_if = "data.split.kind=file",
-     .help = "HDF5 file that holds the worker number of each training sample"},
+     .only_if = "data.split.kind=ids|file",
+     .help = "HDF5 file that holds a number for each training sample: of its worker (file), or of "
+             "whoever it is from (ids: dealt to the workers in runs)"},
     {.key = "data.split.dataset",
      .type = ECH_OPTION_TEXT,
      .required = true,
-     .only_if = "data.split.kind=file",
+     .only_if = "data.split.kind=ids|file",
      .help = "dataset in data.split.file; -1 or the type's largest value: no worker"},
 };
 
@@ -129,9 +159,38 @@ static const ech_option strategy_options[] = {
      .help = "share of the workers that take part in a round"},
     {.key = "strategy.sum",
      .type = ECH_OPTION_CHOICE,
-     .choices = "exact|float32",
+     .choices = "exact",
      .standard = "exact",
-     .help = "sum updates as integers (the same bits in any order) or in float32 (half the bytes)"},
+     .help = "updates are summed as integers: the same bits in any order"},
+    {.key = "strategy.mu",
+     .type = ECH_OPTION_REAL,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedprox",
+     .help = "weight of FedProx's mu/2 |w - global|^2; 0.3 if not given"},
+    {.key = "strategy.server_lr",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi",
+     .help = "the server's learning rate; if not given 1 for fedavgm, else 0.01"},
+    {.key = "strategy.server_momentum",
+     .type = ECH_OPTION_REAL,
+     .below = true,
+     .most = 1,
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi",
+     .help = "beta of fedavgm, beta_1 of the others; if not given 0 for fedadagrad, else 0.9"},
+    {.key = "strategy.beta2",
+     .type = ECH_OPTION_REAL,
+     .below = true,
+     .most = 1,
+     .only_if = "strategy.name=fedadam|fedyogi",
+     .help = "decay of the second moment; 0.99 if not given"},
+    {.key = "strategy.tau",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedadagrad|fedadam|fedyogi",
+     .help = "degree of adaptivity, added to the root of the second moment; 0.001 if not given"},
 };
 
 static const ech_option train_options[] = {
@@ -331,18 +390,57 @@ ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t
     return status;
 }
 
+static void read_real(const ech_config *config, const char *key, double *out)
+{
+    if (ech_config_has(config, key)) {
+        *out = ech_config_real(config, key);
+    }
+}
+
+static void read_number(const ech_config *config, const char *key, uint32_t *out)
+{
+    if (ech_config_has(config, key)) {
+        *out = (uint32_t)ech_config_integer(config, key);
+    }
+}
+
+static void read_split(const ech_config *config, ech_fit_options *out)
+{
+    const int kind = ech_config_choice(config, "data.split.kind");
+    ech_split_rule *rule = &out->split.rule;
+    if (kind >= ECH_SPLIT_KIND_COUNT) {
+        out->split.source = (ech_fit_split_source)(kind - ECH_SPLIT_KIND_COUNT + ECH_FIT_SPLIT_IDS);
+        out->split.file = ech_config_text(config, "data.split.file");
+        out->split.dataset = ech_config_text(config, "data.split.dataset");
+        return;
+    }
+    rule->kind = (ech_split_kind)kind;
+    read_real(config, "data.split.samples_alpha", &rule->samples_alpha);
+    read_real(config, "data.split.labels_alpha", &rule->labels_alpha);
+    read_real(config, "data.split.sigma", &rule->sigma);
+    read_number(config, "data.split.least", &rule->least);
+    read_number(config, "data.split.classes", &rule->classes_each);
+    read_number(config, "data.split.shards", &rule->shards_each);
+}
+
+static void read_strategy(const ech_config *config, ech_fit_options *out)
+{
+    out->strategy.name = ech_config_text(config, "strategy.name");
+    out->strategy.options = ech_strategy_defaults(out->strategy.name);
+    read_real(config, "strategy.participation", &out->strategy.options.participation);
+    read_real(config, "strategy.mu", &out->strategy.options.proximal);
+    read_real(config, "strategy.server_lr", &out->strategy.options.server_lr);
+    read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);
+    read_real(config, "strategy.beta2", &out->strategy.options.server_beta2);
+    read_real(config, "strategy.tau", &out->strategy.options.server_tau);
+}
+
 static void read_data(const ech_config *config, ech_fit_options *out)
 {
     out->data.file = ech_config_text(config, "data.file");
     out->data.mean = ech_config_reals(config, "data.normalize.mean", &out->data.mean_count);
     out->data.std = ech_config_reals(config, "data.normalize.std", &out->data.std_count);
-    out->split.kind = (ech_fit_split_kind)ech_config_choice(config, "data.split.kind");
-    if (out->split.kind == ECH_FIT_SPLIT_DIRICHLET) {
-        out->split.samples_alpha = ech_config_real(config, "data.split.samples_alpha");
-        out->split.labels_alpha = ech_config_real(config, "data.split.labels_alpha");
-    }
-    out->split.file = ech_config_text(config, "data.split.file");
-    out->split.dataset = ech_config_text(config, "data.split.dataset");
+    read_split(config, out);
 }
 
 static void read_topology(const ech_config *config, ech_fit_options *out)
@@ -361,9 +459,6 @@ static void read_topology(const ech_config *config, ech_fit_options *out)
 
 static void read_training(const ech_config *config, ech_fit_options *out)
 {
-    out->strategy.name = ech_config_text(config, "strategy.name");
-    out->strategy.participation = ech_config_real(config, "strategy.participation");
-    out->strategy.sum = (ech_fit_sum)ech_config_choice(config, "strategy.sum");
     out->train.epochs = (uint32_t)ech_config_integer(config, "train.epochs");
     out->train.batch = (uint32_t)ech_config_integer(config, "train.batch");
     out->train.optimizer = (ech_fit_optimizer)ech_config_choice(config, "train.optimizer");
@@ -394,6 +489,7 @@ ech_fit_options ech_fit_options_of(const ech_config *config)
     };
     read_data(config, &options);
     read_topology(config, &options);
+    read_strategy(config, &options);
     read_training(config, &options);
     read_machine(config, &options);
     return options;

@@ -13,11 +13,13 @@
 
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/split.h"
+#include "runtime/fed/strategy.h"
 
-/* Each enum in the order of its option's choices. */
-typedef enum { ECH_FIT_SPLIT_IID, ECH_FIT_SPLIT_DIRICHLET, ECH_FIT_SPLIT_FILE } ech_fit_split_kind;
+/* Each enum in the order of its option's choices (data.split.kind: ech_split_kind, then ids, file).
+ */
+typedef enum { ECH_FIT_SPLIT_RULE, ECH_FIT_SPLIT_IDS, ECH_FIT_SPLIT_FILE } ech_fit_split_source;
 typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
-typedef enum { ECH_FIT_SUM_EXACT, ECH_FIT_SUM_FLOAT32 } ech_fit_sum;
 typedef enum { ECH_FIT_PROCESS_SYNC } ech_fit_process;
 typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
 typedef enum { ECH_FIT_TRANSFER_SHARED, ECH_FIT_TRANSFER_RMA } ech_fit_transfer;
@@ -45,10 +47,9 @@ typedef struct {
     } data;
 
     struct {
-        ech_fit_split_kind kind;
-        double samples_alpha; /* of the Dirichlet split */
-        double labels_alpha;
-        const char *file; /* of the split by file */
+        ech_fit_split_source source;
+        ech_split_rule rule; /* if by rule */
+        const char *file;    /* else */
         const char *dataset;
     } split;
 
@@ -63,8 +64,7 @@ typedef struct {
 
     struct {
         const char *name;
-        double participation;
-        ech_fit_sum sum;
+        ech_strategy_options options;
     } strategy;
 
     struct {

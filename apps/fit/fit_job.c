@@ -138,10 +138,8 @@ static ech_status create_trainer(fit_job *job)
                                         &job->trainer);
     }
     if (status == ECH_OK) {
-        ech_strategy_options strategy = ech_strategy_defaults();
-        strategy.participation = job->options.strategy.participation;
-        status = ech_strategy_create(job->options.strategy.name, &strategy, job->network->layout,
-                                     &job->strategy);
+        status = ech_strategy_create(job->options.strategy.name, &job->options.strategy.options,
+                                     job->network->layout, &job->strategy);
         if (status == ECH_ERR_NOT_FOUND) {
             char reason[FACT_BYTES];
             snprintf(reason, sizeof reason, "%s", ech_status_message());

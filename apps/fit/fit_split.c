@@ -28,34 +28,30 @@ ech_status ech_fit_split_check(const ech_config *config, const ech_dataset_info 
 static ech_status split_by_file(const ech_fit_options *options, ech_io *io,
                                 const ech_split_data *data, uint32_t worker_count, ech_split **out)
 {
-    uint32_t *owners = ech_calloc(data->sample_count, sizeof *owners);
-    if (owners == NULL) {
+    uint32_t *numbers = ech_calloc(data->sample_count, sizeof *numbers);
+    if (numbers == NULL) {
         return ECH_ERR_MEMORY;
     }
     ech_status status = ech_split_file_read_owners(io, options->split.file, options->split.dataset,
-                                                   data->sample_count, owners);
+                                                   data->sample_count, numbers);
     if (status == ECH_OK) {
-        status = ech_split_from_owners(owners, data->sample_count, worker_count, out);
+        status = (options->split.source == ECH_FIT_SPLIT_IDS
+                      ? ech_split_from_ids
+                      : ech_split_from_owners)(numbers, data->sample_count, worker_count, out);
         if (status != ECH_OK) {
-            status = ech_fail_context(ECH_ERR_FORMAT, "%s: /%s", options->split.file,
-                                      options->split.dataset);
+            status = ech_fail_context(status == ECH_ERR_MEMORY ? status : ECH_ERR_FORMAT, "%s: /%s",
+                                      options->split.file, options->split.dataset);
         }
     }
-    ech_free(owners);
+    ech_free(numbers);
     return status;
 }
 
 ech_status ech_fit_split(const ech_fit_options *options, ech_io *io, const ech_split_data *data,
                          uint32_t worker_count, ech_split **out)
 {
-    switch (options->split.kind) {
-    case ECH_FIT_SPLIT_IID:
-        return ech_split_iid(data, worker_count, options->seed, out);
-    case ECH_FIT_SPLIT_DIRICHLET:
-        return ech_split_dirichlet(data, worker_count, options->split.samples_alpha,
-                                   options->split.labels_alpha, options->seed, out);
-    case ECH_FIT_SPLIT_FILE:
-        return split_by_file(options, io, data, worker_count, out);
+    if (options->split.source == ECH_FIT_SPLIT_RULE) {
+        return ech_split_deal(data, worker_count, &options->split.rule, options->seed, out);
     }
-    return ech_fail(ECH_ERR_ARGUMENT, "no such kind of split: %d", (int)options->split.kind);
+    return split_by_file(options, io, data, worker_count, out);
 }

@@ -62,6 +62,7 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
     }
     ech_training training = trainer->training;
     training.epochs = request->epochs;
+    training.optimizer.proximal = request->proximal;
     const ech_training_job job = {
         .seed = request->seed,
         .round = request->round,

@@ -149,3 +149,37 @@ ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint
     ech_free(owners);
     return status;
 }
+
+const char *ech_split_kind_name(ech_split_kind kind)
+{
+    static const char *const names[ECH_SPLIT_KIND_COUNT] = {
+        [ECH_SPLIT_IID] = "iid",       [ECH_SPLIT_DIRICHLET] = "dirichlet",
+        [ECH_SPLIT_LABEL] = "label",   [ECH_SPLIT_CLASSES] = "classes",
+        [ECH_SPLIT_SHARDS] = "shards", [ECH_SPLIT_LOG_NORMAL] = "log-normal",
+    };
+    return (unsigned)kind < ECH_SPLIT_KIND_COUNT ? names[kind] : NULL;
+}
+
+ech_status ech_split_deal(const ech_split_data *data, uint32_t worker_count,
+                          const ech_split_rule *rule, uint64_t seed, ech_split **out)
+{
+    switch (rule->kind) {
+    case ECH_SPLIT_IID:
+        return ech_split_iid(data, worker_count, seed, out);
+    case ECH_SPLIT_DIRICHLET:
+        return ech_split_dirichlet(data, worker_count, rule->samples_alpha, rule->labels_alpha,
+                                   seed, out);
+    case ECH_SPLIT_LABEL:
+        return ech_split_label(data, worker_count, rule->labels_alpha, rule->least, seed, out);
+    case ECH_SPLIT_CLASSES:
+        return ech_split_classes(data, worker_count, rule->classes_each, seed, out);
+    case ECH_SPLIT_SHARDS:
+        return ech_split_shards(data, worker_count, rule->shards_each, seed, out);
+    case ECH_SPLIT_LOG_NORMAL:
+        return ech_split_log_normal(data, worker_count, rule->sigma, seed, out);
+    case ECH_SPLIT_KIND_COUNT:
+        break;
+    }
+    *out = NULL;
+    return ech_fail(ECH_ERR_ARGUMENT, "split: no rule of number %d", (int)rule->kind);
+}

@@ -76,6 +76,34 @@ ech_status ech_split_shards(const ech_split_data *data, uint32_t worker_count, u
 ech_status ech_split_log_normal(const ech_split_data *data, uint32_t worker_count, double sigma,
                                 uint64_t seed, ech_split **out);
 
+/** The rules that look at labels and random numbers alone, with the parameters of all of them. */
+typedef enum {
+    ECH_SPLIT_IID,
+    ECH_SPLIT_DIRICHLET,
+    ECH_SPLIT_LABEL,
+    ECH_SPLIT_CLASSES,
+    ECH_SPLIT_SHARDS,
+    ECH_SPLIT_LOG_NORMAL,
+    ECH_SPLIT_KIND_COUNT
+} ech_split_kind;
+
+typedef struct {
+    ech_split_kind kind;
+    double samples_alpha;  /* dirichlet */
+    double labels_alpha;   /* dirichlet, label */
+    uint32_t least;        /* label */
+    uint32_t classes_each; /* classes */
+    uint32_t shards_each;  /* shards */
+    double sigma;          /* log-normal */
+} ech_split_rule;
+
+/** "iid", "dirichlet", "label", "classes", "shards", "log-normal"; NULL past the last. */
+const char *ech_split_kind_name(ech_split_kind kind);
+
+/** Deal by a rule. */
+ech_status ech_split_deal(const ech_split_data *data, uint32_t worker_count,
+                          const ech_split_rule *rule, uint64_t seed, ech_split **out);
+
 /**
  * By natural ids: the distinct ids, ascending, are dealt to the workers in runs of even length; a
  * sample with ECH_SPLIT_NOBODY goes to nobody. ECH_ERR_CONFIG if there are more workers than ids.

@@ -43,7 +43,7 @@ static ech_status fail_unknown(const char *name)
                     names);
 }
 
-ech_strategy_options ech_strategy_defaults_of(const char *name)
+ech_strategy_options ech_strategy_defaults(const char *name)
 {
     const ech_strategy_rule *rule = ech_strategy_rule_find(name);
     return rule != NULL ? rule->defaults : ech_strategy_fedavg.defaults;

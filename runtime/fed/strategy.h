@@ -68,13 +68,7 @@ struct ech_strategy {
 };
 
 /** The options that a rule has where nothing else is said; of an unknown name those of fedavg. */
-ech_strategy_options ech_strategy_defaults_of(const char *name);
-
-/** Those of fedavg. */
-static inline ech_strategy_options ech_strategy_defaults(void)
-{
-    return ech_strategy_defaults_of("fedavg");
-}
+ech_strategy_options ech_strategy_defaults(const char *name);
 
 /**
  * @return ECH_OK; ECH_ERR_NOT_FOUND (no such rule; the message lists the names); ECH_ERR_ARGUMENT

@@ -68,12 +68,12 @@ Test(fit_options, the_least_configuration_has_all_defaults)
     cr_expect_eq(options.evaluate_every, 1);
     cr_expect_eq(options.data.mean_count, 1);
     cr_expect_eq(options.data.std[0], 1.0);
-    cr_expect_eq(options.split.kind, ECH_FIT_SPLIT_IID);
+    cr_expect_eq(options.split.source, ECH_FIT_SPLIT_RULE);
+    cr_expect_eq(options.split.rule.kind, ECH_SPLIT_IID);
     cr_expect_null(options.split.file);
     cr_expect_eq(options.topology.workers, 4);
     cr_expect_eq(options.topology.height, 1);
-    cr_expect_eq(options.strategy.participation, 1.0);
-    cr_expect_eq(options.strategy.sum, ECH_FIT_SUM_EXACT);
+    cr_expect_eq(options.strategy.options.participation, 1.0);
     cr_expect_eq(options.train.epochs, 1);
     cr_expect_eq(options.train.lr, 0.01);
     cr_expect_eq(options.checkpoint.keep, 3);
@@ -90,7 +90,7 @@ Test(fit_options, everything_can_be_given)
                    "  split: {kind: dirichlet, samples_alpha: 10, labels_alpha: 0.5}\n"
                    "model: {name: smallconv}\n"
                    "topology: {kind: balanced, workers: 256, height: 4}\n"
-                   "strategy: {name: fedavg, participation: 0.03125, sum: float32}\n"
+                   "strategy: {name: fedavg, participation: 0.03125, sum: exact}\n"
                    "process: sync\n"
                    "rounds: 100\n"
                    "train: {epochs: 5, batch: 64, optimizer: sgd, lr: 0.02, momentum: 0.9, "
@@ -108,16 +108,15 @@ Test(fit_options, everything_can_be_given)
     cr_expect_str_eq(options.data.file, file);
     cr_expect_eq(options.data.mean[0], 0.5);
     cr_expect_eq(options.data.std[0], 0.25);
-    cr_expect_eq(options.split.kind, ECH_FIT_SPLIT_DIRICHLET);
-    cr_expect_eq(options.split.samples_alpha, 10.0);
-    cr_expect_eq(options.split.labels_alpha, 0.5);
+    cr_expect_eq(options.split.rule.kind, ECH_SPLIT_DIRICHLET);
+    cr_expect_eq(options.split.rule.samples_alpha, 10.0);
+    cr_expect_eq(options.split.rule.labels_alpha, 0.5);
     cr_expect_str_eq(options.model, "smallconv");
     cr_expect_eq(options.topology.kind, ECH_FIT_TOPOLOGY_BALANCED);
     cr_expect_eq(options.topology.workers, 256);
     cr_expect_eq(options.topology.height, 4);
     cr_expect_str_eq(options.strategy.name, "fedavg");
-    cr_expect_eq(options.strategy.participation, 0.03125);
-    cr_expect_eq(options.strategy.sum, ECH_FIT_SUM_FLOAT32);
+    cr_expect_eq(options.strategy.options.participation, 0.03125);
     cr_expect_eq(options.process, ECH_FIT_PROCESS_SYNC);
     cr_expect_eq(options.rounds, 100);
     cr_expect_eq(options.train.epochs, 5);
@@ -141,10 +140,62 @@ Test(fit_options, a_split_and_a_tree_may_come_from_files)
                                                "  split: {kind: file, file: s.h5, dataset: owner}\n"
                                                "model: {name: smallconv}\n"
                                                "topology: {file: /t/tree.yaml}\n");
-    cr_expect_eq(options.split.kind, ECH_FIT_SPLIT_FILE);
+    cr_expect_eq(options.split.source, ECH_FIT_SPLIT_FILE);
     cr_expect_not_null(strstr(options.split.file, "/s.h5"));
     cr_expect_str_eq(options.split.dataset, "owner");
     cr_expect_str_eq(options.topology.file, "/t/tree.yaml");
+}
+
+#define REST "model: {name: smallconv}\ntopology: {kind: star, workers: 4}\n"
+
+Test(fit_options, each_split_has_its_parameters_and_defaults)
+{
+    static const struct {
+        const char *text;
+        ech_split_rule rule;
+    } cases[] = {
+        {"{kind: label}", {.kind = ECH_SPLIT_LABEL, .labels_alpha = 1.0, .least = 10}},
+        {"{kind: label, labels_alpha: 0.5, least: 3}",
+         {.kind = ECH_SPLIT_LABEL, .labels_alpha = 0.5, .least = 3}},
+        {"{kind: classes}", {.kind = ECH_SPLIT_CLASSES, .classes_each = 2}},
+        {"{kind: shards, shards: 5}", {.kind = ECH_SPLIT_SHARDS, .shards_each = 5}},
+        {"{kind: log-normal, sigma: 0.25}", {.kind = ECH_SPLIT_LOG_NORMAL, .sigma = 0.25}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "data: {file: d.h5, split: %s}\n" REST, cases[i].text);
+        const ech_fit_options options = options_of(text);
+        const ech_split_rule *rule = &options.split.rule;
+        cr_expect_eq(options.split.source, ECH_FIT_SPLIT_RULE);
+        cr_expect_eq(rule->kind, cases[i].rule.kind);
+        cr_expect_eq(rule->labels_alpha, cases[i].rule.labels_alpha);
+        cr_expect_eq(rule->least, cases[i].rule.least);
+        cr_expect_eq(rule->classes_each, cases[i].rule.classes_each);
+        cr_expect_eq(rule->shards_each, cases[i].rule.shards_each);
+        cr_expect_eq(rule->sigma, cases[i].rule.sigma);
+    }
+    const ech_fit_options by_ids =
+        options_of("data: {file: d.h5, split: {kind: ids, file: d.h5, dataset: writer}}\n" REST);
+    cr_expect_eq(by_ids.split.source, ECH_FIT_SPLIT_IDS);
+    cr_expect_str_eq(by_ids.split.dataset, "writer");
+}
+
+Test(fit_options, a_strategys_options_are_its_own_or_its_papers)
+{
+    ech_fit_options options =
+        options_of("data: {file: d.h5}\nstrategy: {name: fedprox, mu: 0.01}\n" REST);
+    cr_expect_eq(options.strategy.options.proximal, 0.01);
+    options = options_of("data: {file: d.h5}\nstrategy: {name: fedprox}\n" REST);
+    cr_expect_eq(options.strategy.options.proximal, 0.3);
+    options = options_of("data: {file: d.h5}\nstrategy: {name: fedyogi, server_lr: 0.1, "
+                         "server_momentum: 0.5, beta2: 0.9, tau: 0.1}\n" REST);
+    cr_expect_eq(options.strategy.options.server_lr, 0.1);
+    cr_expect_eq(options.strategy.options.server_momentum, 0.5);
+    cr_expect_eq(options.strategy.options.server_beta2, 0.9);
+    cr_expect_eq(options.strategy.options.server_tau, 0.1);
+    options = options_of("data: {file: d.h5}\nstrategy: {name: fedavgm}\n" REST);
+    cr_expect_eq(options.strategy.options.server_lr, 1.0);
+    cr_expect_eq(options.strategy.options.server_momentum, 0.9);
 }
 
 Test(fit_options, no_data_is_needed_where_nothing_is_trained)
@@ -183,6 +234,8 @@ Test(fit_options, keys_that_do_not_go_together_are_refused)
         {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {kind: star}\n",
          ": key 'topology.workers' is missing: expected a whole number from 1 to 134217728 "
          "(leaves of the tree)"},
+        {"data: {file: d.h5}\nstrategy: {mu: 1}\n" REST,
+         ":2: strategy.mu is not read where strategy.name is 'fedavg'"},
         {"data:\n  file: d.h5\n  normalize: {mean: [0.1, 0.2, 0.3], std: [1, 1]}\n"
          "model: {name: smallconv}\ntopology: {kind: star, workers: 4}\n",
          ":3: data.normalize.std: expected 3 numbers, as in data.normalize.mean, got 2"},

@@ -13,7 +13,7 @@ TestSuite(strategy, .fini = ech_test_expect_no_leak);
 static ech_strategy *create(const char *name, double participation)
 {
     ech_layout *layout = ech_test_layout_of(10);
-    ech_strategy_options options = ech_strategy_defaults_of(name);
+    ech_strategy_options options = ech_strategy_defaults(name);
     options.participation = participation;
     ech_strategy *strategy = NULL;
     cr_assert_eq(ech_strategy_create(name, &options, layout, &strategy), ECH_OK);
@@ -59,7 +59,7 @@ Test(strategy, fedavg_weighs_by_samples_and_fedsgd_equally)
 Test(strategy, an_unknown_name_lists_the_known)
 {
     ech_layout *layout = ech_test_layout_of(1);
-    const ech_strategy_options options = ech_strategy_defaults_of("fedavgg");
+    const ech_strategy_options options = ech_strategy_defaults("fedavgg");
     ech_strategy *strategy = NULL;
     cr_expect_eq(ech_strategy_create("fedavgg", &options, layout, &strategy), ECH_ERR_NOT_FOUND);
     cr_expect_not_null(strstr(ech_status_message(), "'fedavgg': expected one of fedavg, fedsgd"));
@@ -86,7 +86,7 @@ Test(strategy, options_out_of_range_are_refused)
     ech_layout *layout = ech_test_layout_of(1);
     ech_strategy *strategy = NULL;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ech_strategy_options options = ech_strategy_defaults_of("fedadam");
+        ech_strategy_options options = ech_strategy_defaults("fedadam");
         memcpy((char *)&options + cases[i].offset, &cases[i].value, sizeof cases[i].value);
         cr_expect_eq(ech_strategy_create("fedadam", &options, layout, &strategy), ECH_ERR_ARGUMENT);
         cr_expect_not_null(strstr(ech_status_message(), cases[i].message), "got: %s",

@@ -150,7 +150,7 @@ static ech_strategy *create(const ech_yaml_node *expected, const ech_layout *lay
 {
     const char *name = ech_yaml_text(ech_yaml_find(expected, "strategy"));
     const ech_yaml_node *given = ech_yaml_find(expected, "options");
-    ech_strategy_options options = ech_strategy_defaults_of(name);
+    ech_strategy_options options = ech_strategy_defaults(name);
     struct {
         const char *key;
         double *value;
