@@ -106,8 +106,9 @@ static void print_tiers(const ech_fit_totals *totals)
 
 static void print_seconds(const ech_fit_totals *totals)
 {
-    printf("  %-18s total %.2f, start %.2f; a rank's mean: ", "seconds", totals->total_seconds,
+    printf("  %-18s total %.2f, of which start %.2f\n", "seconds", totals->total_seconds,
            totals->start_seconds);
+    printf("  %-18s ", "a rank's mean");
     for (int phase = 0; phase < ECH_PHASE_COUNT; phase++) {
         printf("%s %.2f, ", ech_phase_name((ech_phase)phase), totals->phase_seconds[phase]);
     }
@@ -127,7 +128,7 @@ void ech_fit_totals_print(const ech_fit_totals *totals)
     printf("  %-18s %.0f\n", "samples/s", samples_per_second(totals));
     printf("  %-18s", "peak memory");
     print_bytes(totals->peak_rss_bytes);
-    printf("(largest rank)\n");
+    printf(" (largest rank)\n");
     print_tiers(totals);
     putchar('\n');
     if (totals->checkpoint_path != NULL) {

@@ -64,15 +64,19 @@ void progress_describe(const progress_facts *facts, char *text, size_t bytes)
     char accuracy[48];
     char loss[48];
     char passed[32];
-    char left[32];
+    char rest_text[32];
+    char left[48] = "";
     write_value("accuracy", facts->accuracy, facts->accuracy >= 0, accuracy, sizeof accuracy);
     write_value("loss", facts->loss, isfinite(facts->loss), loss, sizeof loss);
     write_duration(facts->seconds, passed, sizeof passed);
     const double done = (double)(facts->round - facts->first);
     const double rest = (double)(facts->last - facts->round);
-    write_duration(done > 0 ? facts->seconds / done * rest : 0, left, sizeof left);
+    if (done > 0) {
+        write_duration(facts->seconds / done * rest, rest_text, sizeof rest_text);
+        snprintf(left, sizeof left, ", %s left", rest_text);
+    }
     int digits = snprintf(NULL, 0, "%llu", (unsigned long long)facts->last);
-    snprintf(text, bytes, "round %*llu/%llu  %s  %s  %s, %s left", digits,
+    snprintf(text, bytes, "round %*llu/%llu  %s  %s  %s%s", digits,
              (unsigned long long)facts->round, (unsigned long long)facts->last, accuracy, loss,
              passed, left);
 }

@@ -28,6 +28,8 @@ Test(progress, a_line_tells_round_accuracy_loss_and_time)
                 "round  8/80  accuracy 0.8765  loss 0.5123  2.0 s, 18.0 s left");
     expect_text((progress_facts){0, 80, 80, 0.5, 1.0, 250.0},
                 "round 80/80  accuracy 0.5000  loss 1.0000  4 min 10 s, 0.0 s left");
+    expect_text((progress_facts){0, 0, 80, 0.1, NAN, 0.3},
+                "round  0/80  accuracy 0.1000  loss -  0.3 s");
     expect_text((progress_facts){0, 1, 101, -1.0, NAN, 120.0},
                 "round   1/101  accuracy -  loss -  2 min 00 s, 3 h 20 min left");
 }
