@@ -12,6 +12,9 @@
 static const uint64_t poll_after_item_ns = 1000000;
 static const uint64_t nap_first_ns = 50000;
 static const uint64_t nap_max_ns = 2000000;
+/* After so long without a message naps may grow further: each costs about 30 us of the processor. */
+static const uint64_t long_quiet_ns = 1000000000;
+static const uint64_t nap_quiet_max_ns = 5000000;
 enum { FORWARDS_A_CALL = 256 };
 
 /* The records of this host's ranks, on their way to host 0. */
@@ -160,11 +163,13 @@ static bool serve(ech_pool *pool)
 static uint64_t nap_ns(ech_pool *pool)
 {
     ech_links *links = pool->links;
-    if (ech_clock_ns() - links->last_item_ns < poll_after_item_ns) {
+    const uint64_t quiet_ns = ech_clock_ns() - links->last_item_ns;
+    if (quiet_ns < poll_after_item_ns) {
         return 0;
     }
     const uint64_t nap = links->next_nap_ns;
-    links->next_nap_ns = 2 * nap < nap_max_ns ? 2 * nap : nap_max_ns;
+    const uint64_t longest_ns = quiet_ns < long_quiet_ns ? nap_max_ns : nap_quiet_max_ns;
+    links->next_nap_ns = 2 * nap < longest_ns ? 2 * nap : longest_ns;
     return nap;
 }
 
