@@ -1,0 +1,280 @@
+/* Random damage to each kind of file: found or harmless, never a crash, a hang or another content.
+ */
+#define _GNU_SOURCE
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "io/checkpoint.h"
+#include "io/dataset.h"
+#include "io/import.h"
+#include "io/record.h"
+#include "io/split_file.h"
+#include "runtime/base/random.h"
+#include "tests/io/fixture.h"
+
+enum {
+    COPIES = 1000,
+    COPIES_IN_CHILD = 150, /* each starts a process */
+    SAMPLES = 300,
+    PIXELS = 49,
+    VALUES = 900,
+    ROWS = 200,
+};
+
+static uint8_t images[SAMPLES * PIXELS];
+static uint8_t labels[SAMPLES];
+static unsigned char *good;
+static size_t good_bytes;
+static char path[2 * ECH_TEST_PATH_BYTES];
+
+static void start(void)
+{
+    fixture_start();
+    ech_random stream = ech_random_stream(1, ECH_RANDOM_TEST, 0, 0, 0);
+    for (size_t i = 0; i < sizeof images; i++) {
+        images[i] = (uint8_t)ech_random_below(&stream, 256);
+    }
+    for (size_t i = 0; i < SAMPLES; i++) {
+        labels[i] = (uint8_t)(i % 10);
+    }
+    strcpy(path, fixture_path("file"));
+}
+
+static void stop(void)
+{
+    free(good);
+    fixture_stop();
+}
+
+TestSuite(corruption, .init = start, .fini = stop, .timeout = 300);
+
+/* One of: a few flipped bits, a cut, a zeroed block, a block of noise. */
+static size_t damage(unsigned char *data, size_t bytes, uint64_t number)
+{
+    ech_random stream = ech_random_stream(2, ECH_RANDOM_TEST, 0, number, 0);
+    const size_t first = ech_random_below(&stream, bytes);
+    const size_t length = 1 + ech_random_below(&stream, 600);
+    const size_t end = first + length < bytes ? first + length : bytes;
+    switch (number % 4) {
+    case 0:
+        for (size_t i = 0; i < 1 + number % 3; i++) {
+            const size_t byte = ech_random_below(&stream, bytes);
+            data[byte] = (unsigned char)(data[byte] ^ 1U << ech_random_below(&stream, 8));
+        }
+        return bytes;
+    case 1:
+        return first;
+    case 2:
+        memset(data + first, 0, end - first);
+        return bytes;
+    default:
+        for (size_t i = first; i < end; i++) {
+            data[i] = (unsigned char)ech_random_below(&stream, 256);
+        }
+        return bytes;
+    }
+}
+
+/* Overwrite the file in place; true if it differs from the good one. */
+static bool store_damaged(uint64_t number)
+{
+    unsigned char *copy = malloc(good_bytes);
+    cr_assert_not_null(copy);
+    memcpy(copy, good, good_bytes);
+    const size_t bytes = damage(copy, good_bytes, number);
+    const int descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_geq(descriptor, 0);
+    cr_assert_eq(pwrite(descriptor, copy, good_bytes, 0), (ssize_t)good_bytes);
+    cr_assert_eq(ftruncate(descriptor, (off_t)bytes), 0);
+    cr_assert_eq(close(descriptor), 0);
+    const bool differs = bytes != good_bytes || memcmp(copy, good, bytes) != 0;
+    free(copy);
+    return differs;
+}
+
+/* `open_file` tells whether the damaged file was taken for a good one. */
+static void sweep(const char *source, uint64_t copies, bool (*open_file)(void))
+{
+    good = fixture_load(source, &good_bytes);
+    for (uint64_t number = 0; number < copies; number++) {
+        const bool differs = store_damaged(number);
+        const bool taken = open_file();
+        cr_assert(!(differs && taken), "damage %zu was not found", (size_t)number);
+        cr_assert(differs || taken, "copy %zu is good, and was refused", (size_t)number);
+    }
+}
+
+static ech_dataset_content data_content(void)
+{
+    return (ech_dataset_content){.parts = {{SAMPLES, images, labels}, {10, images, labels}},
+                                 .channels = 1,
+                                 .height = 7,
+                                 .width = 7,
+                                 .classes = 10};
+}
+
+static bool open_data(void)
+{
+    ech_dataset *dataset = NULL;
+    ech_status status = ech_dataset_open(fixture_io, path, &dataset);
+    if (status == ECH_OK) {
+        const ech_dataset_info *info = ech_dataset_describe(dataset);
+        const uint64_t samples = info->samples[ECH_DATA_TRAIN];
+        uint8_t *pixels = malloc(samples * ech_dataset_sample_bytes(info));
+        cr_assert_not_null(pixels, "%zu samples are promised", (size_t)samples);
+        status = ech_dataset_read_images(dataset, ECH_DATA_TRAIN, 0, samples, pixels);
+        free(pixels);
+    }
+    ech_dataset_close(&dataset);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT, "status %d: %s", (int)status,
+              ech_status_message());
+    return status == ECH_OK;
+}
+
+Test(corruption, of_data_sets)
+{
+    const ech_dataset_content content = data_content();
+    cr_assert_eq(ech_dataset_write(fixture_io, fixture_path("good"), &content), ECH_OK);
+    sweep(fixture_path("good"), COPIES, open_data);
+}
+
+static bool open_split(void)
+{
+    ech_split_file split;
+    const ech_status status = ech_split_file_read(fixture_io, path, &split);
+    ech_split_file_free(&split);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT);
+    return status == ECH_OK;
+}
+
+Test(corruption, of_splits)
+{
+    uint64_t offsets[11];
+    uint32_t indices[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        indices[i] = i * 7 % SAMPLES;
+    }
+    for (uint64_t w = 0; w <= 10; w++) {
+        offsets[w] = w * SAMPLES / 10;
+    }
+    const ech_split_file_content content = {10, offsets, indices, SAMPLES, NULL, 0};
+    cr_assert_eq(ech_split_file_write(fixture_io, fixture_path("good"), &content), ECH_OK, "%s",
+                 ech_status_message());
+    sweep(fixture_path("good"), COPIES, open_split);
+}
+
+static bool open_checkpoint(void)
+{
+    ech_checkpoint *checkpoint = NULL;
+    const ech_status status = ech_checkpoint_open(fixture_io, path, &checkpoint);
+    ech_checkpoint_close(&checkpoint);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT);
+    return status == ECH_OK;
+}
+
+static void write_checkpoint(void)
+{
+    static float values[VALUES];
+    const uint64_t shape[] = {30, 30};
+    ech_layout *layout = NULL;
+    ech_checkpoint_writer *writer = NULL;
+    cr_assert_eq(ech_layout_create(&layout), ECH_OK);
+    cr_assert_eq(ech_layout_add(layout, "fc.weight", ECH_TENSOR_PARAMETER, 2, shape), ECH_OK);
+    cr_assert_eq(ech_checkpoint_writer_create(fixture_io, fixture_folder, layout, 1, &writer),
+                 ECH_OK);
+    const ech_blob blob = {"strategy/momentum", images, 500};
+    const ech_checkpoint_content content = {1, "name: test\n", {values, NULL}, &blob, 1};
+    cr_assert_eq(ech_checkpoint_writer_begin(writer, &content), ECH_OK);
+    cr_assert_eq(ech_checkpoint_writer_finish(writer), ECH_OK);
+    ech_checkpoint_writer_destroy(&writer);
+    ech_layout_destroy(&layout);
+}
+
+Test(corruption, of_checkpoints)
+{
+    write_checkpoint();
+    sweep(fixture_path("checkpoint-000001.h5"), COPIES, open_checkpoint);
+}
+
+static bool open_record(void)
+{
+    ech_record *record = NULL;
+    const ech_status status = ech_record_open(fixture_io, path, &record);
+    ech_record_close(&record);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT);
+    return status == ECH_OK;
+}
+
+Test(corruption, of_run_records)
+{
+    const char *const apps[] = {"train"};
+    const ech_record_options options = {
+        .path = fixture_path("good"), .config = "seed: 1\n", .app_names = apps, .app_count = 1};
+    ech_record_writer *writer = NULL;
+    cr_assert_eq(ech_record_writer_create(fixture_io, &options, &writer), ECH_OK);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        const ech_history_row row = {.round = i, .loss = 1.0 / (i + 1)};
+        cr_assert_eq(ech_record_append(writer, ECH_RECORD_HISTORY, &row, 1), ECH_OK);
+    }
+    cr_assert_eq(ech_record_finish(writer, true), ECH_OK);
+    ech_record_writer_destroy(&writer);
+    sweep(fixture_path("good"), COPIES, open_record);
+}
+
+/* Others' files have no digest: what can be asked is that what is read is a data set. */
+Test(corruption, of_files_of_others_never_reaches_this_process)
+{
+    const ech_io_options impatient = {.reader_program = ECH_BUILD_DIR "/tests/io_reader",
+                                      .reader_timeout_seconds = 1.0};
+    ech_io_destroy(&fixture_io);
+    cr_assert_eq(ech_io_create(&impatient, &fixture_io), ECH_OK);
+    const char *source = fixture_path("good");
+    const hsize_t image_shape[] = {SAMPLES, 1, 7, 7};
+    const hsize_t label_shape[] = {SAMPLES};
+    fixture_add_foreign(source, "/train/images", H5T_NATIVE_UINT8, 4, image_shape, images);
+    fixture_add_foreign(source, "/train/labels", H5T_NATIVE_UINT8, 1, label_shape, labels);
+    good = fixture_load(source, &good_bytes);
+    int taken = 0;
+    for (uint64_t number = 0; number < COPIES_IN_CHILD; number++) {
+        store_damaged(number);
+        taken += open_data();
+    }
+    cr_expect_lt(taken, COPIES_IN_CHILD);
+    cr_expect_gt(taken, 0);
+}
+
+static char labels_path[2 * ECH_TEST_PATH_BYTES];
+
+static bool import_idx(void)
+{
+    ech_samples samples;
+    const ech_status status = ech_import_idx(path, labels_path, &samples);
+    ech_samples_free(&samples);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT, "status %d: %s", (int)status,
+              ech_status_message());
+    return status == ECH_OK;
+}
+
+Test(corruption, of_compressed_idx_files)
+{
+    static unsigned char content[16 + sizeof images] = {
+        0, 0, 8, 3, 0, 0, SAMPLES >> 8, SAMPLES & 255, 0, 0, 0, 7, 0, 0, 0, 7};
+    static unsigned char label_content[8 + SAMPLES] = {
+        0, 0, 8, 1, 0, 0, SAMPLES >> 8, SAMPLES & 255};
+    memcpy(content + 16, images, sizeof images);
+    strcpy(labels_path, fixture_path("labels"));
+    fixture_store(labels_path, label_content, sizeof label_content);
+    gzFile file = gzopen(fixture_path("good"), "wb");
+    cr_assert_eq(gzwrite(file, content, sizeof content), (int)sizeof content);
+    cr_assert_eq(gzclose(file), Z_OK);
+    good = fixture_load(fixture_path("good"), &good_bytes);
+    for (uint64_t number = 0; number < COPIES; number++) {
+        store_damaged(number);
+        import_idx();
+    }
+}
