@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "io/checkpoint.h"
@@ -9,7 +10,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 
-enum { TEXT_BYTES_MAX = 1 << 24, KIND_BYTES = 16 };
+enum { TEXT_BYTES_MAX = 1 << 24, KIND_BYTES = 16, HALF_DIGITS = 16, HEXADECIMAL = 16 };
 
 struct ech_checkpoint {
     ech_io *io;
@@ -38,7 +39,16 @@ static ech_status bad(const ech_checkpoint *checkpoint, const char *what)
 
 static bool parse_hash(const char *text, ech_hash128 *hash)
 {
-    return text != NULL && sscanf(text, "%16" SCNx64 "%16" SCNx64, &hash->high, &hash->low) == 2;
+    char again[ECH_HASH_TEXT_BYTES];
+    char half[HALF_DIGITS + 1] = "";
+    if (text == NULL || strlen(text) != 2 * (size_t)HALF_DIGITS) {
+        return false;
+    }
+    memcpy(half, text, HALF_DIGITS);
+    hash->high = strtoull(half, NULL, HEXADECIMAL);
+    hash->low = strtoull(text + HALF_DIGITS, NULL, HEXADECIMAL);
+    ech_hash_text(*hash, again);
+    return strcmp(text, again) == 0;
 }
 
 static bool get_hash(hid_t where, const char *name, ech_hash128 *hash)

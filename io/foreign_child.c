@@ -14,9 +14,33 @@
 #include "io/h5_priv.h"
 #include "runtime/base/memory.h"
 
-enum { ARGUMENT_COUNT = 4, DECIMAL = 10, EXIT_MISUSE = 2 };
+enum { ARGUMENT_COUNT = 4, DECIMAL = 10, EXIT_MISUSE = 2, STATM_BYTES = 128 };
 
 static const uint64_t memory_bytes = (uint64_t)4 << 30;
+
+/* What the process has mapped by now: sanitizers map terabytes, which no limit may cut. */
+static rlim_t mapped_bytes(void)
+{
+    char text[STATM_BYTES] = "";
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (statm == NULL) {
+        return 0;
+    }
+    const char *line = fgets(text, sizeof text, statm);
+    fclose(statm);
+    const unsigned long pages = line != NULL ? strtoul(line, NULL, DECIMAL) : 0;
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static void limit_memory(const char *path)
+{
+    struct stat file;
+    const rlim_t mapped = mapped_bytes();
+    if (mapped > 0 && stat(path, &file) == 0) {
+        const rlim_t bytes = mapped + memory_bytes + 4 * (rlim_t)file.st_size;
+        setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
+    }
+}
 
 /* The child may not outlive its parent, keep its descriptors (the process manager's socket is one:
  * it must close when the rank dies), take all memory, or leave a core file. */
@@ -27,22 +51,8 @@ static void limit_process(const char *path, pid_t parent)
         _exit(EXIT_MISUSE);
     }
     closefrom(ECH_FOREIGN_DESCRIPTOR + 1);
-    const struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    struct stat file = {0};
-    unsigned long pages = 0;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    if (statm == NULL || fscanf(statm, "%lu", &pages) != 1 || stat(path, &file) != 0) {
-        pages = 0;
-    }
-    if (statm != NULL) {
-        fclose(statm);
-    }
-    if (pages > 0) {
-        const rlim_t bytes =
-            (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + memory_bytes + 4 * (rlim_t)file.st_size;
-        setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
-    }
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    limit_memory(path);
 }
 
 static bool receive_request(ech_foreign_request *request)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/memory.h"
 
-enum { PIECE_BYTES = 1 << 20, SIGNATURE_BYTES = 8, KIND_BYTES = 16 };
+enum { PIECE_BYTES = 1 << 20, SIGNATURE_BYTES = 8, DECIMAL = 10 };
 
 static const char seal_magic[] = "Echelon sealed file ";
 static const char seal_version[] = "1\n";
@@ -71,7 +72,7 @@ static ech_status digest_pieces(int descriptor, const char *path, uint64_t lengt
 static ech_status digest_file(int descriptor, const char *path, uint64_t length, ech_hash128 *out)
 {
     ech_hasher *hasher = NULL;
-    char *piece = ech_alloc(PIECE_BYTES);
+    char *piece = ech_alloc(length < PIECE_BYTES ? (size_t)length : PIECE_BYTES);
     ech_status status = piece != NULL ? ech_hasher_create(&hasher) : ECH_ERR_MEMORY;
     if (status == ECH_OK) {
         status = digest_pieces(descriptor, path, length, hasher, piece);
@@ -97,14 +98,21 @@ static ech_status file_length(int descriptor, const char *path, uint64_t *length
     return ECH_OK;
 }
 
+static int format_head(ech_seal_kind kind, char *text, size_t bytes)
+{
+    return snprintf(text, bytes, "%s%skind: %s\nlength: ", seal_magic, seal_version,
+                    kind_names[kind]);
+}
+
 static void format_block(ech_seal_kind kind, uint64_t length, ech_hash128 digest,
                          char block[ECH_SEAL_BYTES])
 {
     char text[ECH_HASH_TEXT_BYTES];
     ech_hash_text(digest, text);
     memset(block, 0, ECH_SEAL_BYTES);
-    snprintf(block, ECH_SEAL_BYTES, "%s%skind: %s\nlength: %020" PRIu64 "\nxxh128: %s\n",
-             seal_magic, seal_version, kind_names[kind], length, text);
+    const int head = format_head(kind, block, ECH_SEAL_BYTES);
+    snprintf(block + head, ECH_SEAL_BYTES - (size_t)head, "%020" PRIu64 "\nxxh128: %s\n", length,
+             text);
 }
 
 ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind)
@@ -125,34 +133,40 @@ ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind)
     return ech_output_write(output, 0, block, sizeof block);
 }
 
+/* The kind that a block claims, and where its text goes on behind it; NULL if it claims none. */
+static const char *parse_head(const char *text, ech_seal_kind *kind)
+{
+    for (*kind = ECH_SEAL_DATA; *kind < ECH_SEAL_KIND_COUNT; (*kind)++) {
+        char head[ECH_SEAL_BYTES];
+        const int length = format_head(*kind, head, sizeof head);
+        if (strncmp(text, head, (size_t)length) == 0) {
+            return text + length;
+        }
+    }
+    return NULL;
+}
+
 /* A block that begins with the magic: which kind does it claim, and is it of the right length? */
 static ech_status parse_block(const char *block, const char *path, uint64_t length,
                               ech_seal_kind *kind)
 {
     char text[ECH_SEAL_BYTES + 1] = "";
     memcpy(text, block, ECH_SEAL_BYTES);
-    const char *version = text + sizeof seal_magic - 1;
-    if (memcmp(version, seal_version, sizeof seal_version - 1) != 0) {
+    const char *rest = parse_head(text, kind);
+    if (rest == NULL) {
         return ech_fail(
             ECH_ERR_FORMAT,
-            "%s: sealed by another version of Echelon, or damaged: version 1 was expected", path);
+            "%s: damaged, or sealed by another version of Echelon: version 1 of a known "
+            "kind was expected",
+            path);
     }
-    char name[KIND_BYTES] = "";
-    uint64_t promised = 0;
-    if (sscanf(version, "1 kind: %15s length: %" SCNu64, name, &promised) != 2) {
-        return ech_fail(ECH_ERR_FORMAT, "%s: damaged: its seal cannot be read", path);
-    }
+    const uint64_t promised = strtoull(rest, NULL, DECIMAL);
     if (promised != length) {
         return ech_fail(ECH_ERR_FORMAT,
                         "%s: torn: %" PRIu64 " bytes long, its seal promises %" PRIu64, path,
                         length, promised);
     }
-    for (*kind = ECH_SEAL_DATA; *kind < ECH_SEAL_KIND_COUNT; (*kind)++) {
-        if (strcmp(kind_names[*kind], name) == 0) {
-            return ECH_OK;
-        }
-    }
-    return ech_fail(ECH_ERR_FORMAT, "%s: damaged: its seal names no kind of file", path);
+    return ECH_OK;
 }
 
 static ech_status check_digest(int descriptor, const char *path, uint64_t length, const char *block,
