@@ -17,39 +17,48 @@ enum {
     LINE_BYTES = 256
 };
 
-static const char shared_directory[] = "/dev/shm";
-
 static uint64_t page_bytes(void)
 {
     return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static ech_status count_resident(void *base, uint64_t bytes, unsigned char *pages,
-                                 uint64_t *resident_bytes)
+static uint64_t count_pages(const unsigned char *pages, uint64_t count)
 {
-    if (mincore(base, bytes, pages) != 0) {
-        return ech_fail(ECH_ERR_SYSTEM, "mincore: %s", strerror(errno));
-    }
-    const uint64_t count = (bytes + page_bytes() - 1) / page_bytes();
+    uint64_t resident = 0;
     for (uint64_t page = 0; page < count; page++) {
-        *resident_bytes += (pages[page] & 1U) ? page_bytes() : 0;
+        resident += pages[page] & 1U;
     }
-    return ECH_OK;
+    return resident;
+}
+
+/* Bytes that are not backed, counted no further than past `limit`. */
+static ech_status count_missing(void *base, uint64_t bytes, uint64_t limit, uint64_t *missing)
+{
+    ech_status status = ECH_OK;
+    unsigned char *pages = ech_alloc(PIECE_BYTES / page_bytes());
+    *missing = 0;
+    if (pages == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (uint64_t at = 0; at < bytes && *missing <= limit; at += PIECE_BYTES) {
+        const uint64_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
+        if (mincore((char *)base + at, piece, pages) != 0) {
+            status = ech_fail(ECH_ERR_SYSTEM, "mincore: %s", strerror(errno));
+            break;
+        }
+        const uint64_t count = (piece + page_bytes() - 1) / page_bytes();
+        *missing += (count - count_pages(pages, count)) * page_bytes();
+    }
+    ech_free(pages);
+    return status;
 }
 
 ech_status ech_segment_resident(void *base, uint64_t bytes, uint64_t *resident_bytes)
 {
-    *resident_bytes = 0;
-    unsigned char *pages = ech_alloc(PIECE_BYTES / page_bytes());
-    if (pages == NULL) {
-        return ECH_ERR_MEMORY;
-    }
-    ech_status status = ECH_OK;
-    for (uint64_t at = 0; at < bytes && status == ECH_OK; at += PIECE_BYTES) {
-        const uint64_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        status = count_resident((char *)base + at, piece, pages, resident_bytes);
-    }
-    ech_free(pages);
+    uint64_t missing = 0;
+    const ech_status status = count_missing(base, bytes, UINT64_MAX, &missing);
+    const uint64_t rounded = (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
+    *resident_bytes = rounded - missing;
     return status;
 }
 
@@ -73,35 +82,30 @@ static uint64_t available_memory_bytes(void)
     return available;
 }
 
-static uint64_t available_shared_bytes(void)
+static uint64_t available_file_bytes(const char *directory)
 {
     struct statvfs room;
-    if (statvfs(shared_directory, &room) != 0) {
+    if (directory == NULL || statvfs(directory, &room) != 0) {
         return UINT64_MAX;
     }
     return (uint64_t)room.f_bavail * room.f_frsize;
 }
 
 /* What is asked for and not there yet must fit, else touching it would end in a signal. */
-static ech_status check_room(void *base, uint64_t bytes)
+static ech_status check_room(void *base, uint64_t bytes, const char *directory)
 {
     const uint64_t memory = available_memory_bytes();
-    const uint64_t shared = available_shared_bytes();
-    const uint64_t room = memory < shared ? memory : shared;
-    uint64_t resident = 0;
-    const ech_status status = ech_segment_resident(base, bytes, &resident);
-    if (status != ECH_OK) {
-        return status;
+    const uint64_t file = available_file_bytes(directory);
+    const uint64_t least = memory < file ? memory : file;
+    const uint64_t room = least > MARGIN_BYTES ? least - MARGIN_BYTES : 0;
+    uint64_t missing = 0;
+    const ech_status status = count_missing(base, bytes, room, &missing);
+    if (status == ECH_OK && missing > room) {
+        return ech_fail(ECH_ERR_MEMORY, "no room for %.1f MiB of shared memory: %s has %.1f MiB",
+                        (double)bytes / 0x1p20, file < memory ? directory : "the machine",
+                        (double)least / 0x1p20);
     }
-    const uint64_t missing = bytes > resident ? bytes - resident : 0;
-    if (missing > 0 && (room < MARGIN_BYTES || missing > room - MARGIN_BYTES)) {
-        return ech_fail(ECH_ERR_MEMORY,
-                        "%.1f MiB of shared memory are needed, %.1f MiB of memory and %.1f MiB of "
-                        "%s are free",
-                        (double)missing / 0x1p20, (double)memory / 0x1p20, (double)shared / 0x1p20,
-                        shared_directory);
-    }
-    return ECH_OK;
+    return status;
 }
 
 static ech_status populate_piece(void *base, uint64_t bytes)
@@ -119,10 +123,10 @@ static ech_status populate_piece(void *base, uint64_t bytes)
     return ECH_OK;
 }
 
-ech_status ech_segment_populate(void *base, uint64_t bytes)
+ech_status ech_segment_populate(void *base, uint64_t bytes, const char *directory)
 {
     const uint64_t rounded = (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
-    ech_status status = check_room(base, rounded);
+    ech_status status = check_room(base, rounded, directory);
     for (uint64_t at = 0; at < rounded && status == ECH_OK; at += PIECE_BYTES) {
         const uint64_t piece = rounded - at < PIECE_BYTES ? rounded - at : PIECE_BYTES;
         status = populate_piece((char *)base + at, piece);

@@ -13,10 +13,12 @@
 /**
  * Back [base, base + bytes) of a shared mapping with memory.
  *
- * @param base  aligned to a page; `bytes` is rounded up to pages.
+ * @param base       aligned to a page; `bytes` is rounded up to pages.
+ * @param directory  file system that the mapping's file lies in, which has to have room as well;
+ *                   NULL: an anonymous mapping.
  * @return ECH_OK, or ECH_ERR_MEMORY with the sizes (pages made so far stay).
  */
-ech_status ech_segment_populate(void *base, uint64_t bytes);
+ech_status ech_segment_populate(void *base, uint64_t bytes, const char *directory);
 
 /** Give whole pages back; they read as zeros again. @return ECH_OK or ECH_ERR_SYSTEM. */
 ech_status ech_segment_discard(void *base, uint64_t bytes);

@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
 #include "runtime/mpi/window.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "runtime/base/memory.h"
@@ -15,6 +17,9 @@ enum {
     PIECE_BYTES = 1 << 28,
     BEGIN_BYTES_MAX = 1 << 30
 };
+
+/* Where MPICH keeps what ranks share. */
+static const char shared_directory[] = "/dev/shm";
 
 struct ech_window {
     char name[NAME_BYTES];
@@ -61,49 +66,52 @@ static ech_status share_sizes(ech_window *window, uint64_t bytes)
     return status;
 }
 
-static void *align_to_page(void *base)
+/* An empty segment still gets a page: neither MPI nor the system gives an address for nothing. */
+static uint64_t segment_bytes(const ech_window *window)
 {
-    const uintptr_t page = (uintptr_t)page_bytes();
-    return (void *)(((uintptr_t)base + page - 1) / page * page);
+    const uint64_t bytes = window->bytes_of[ech_machine_host(window->machine)];
+    return bytes > 0 ? bytes : page_bytes();
 }
 
-/* Large blocks of the heap are fresh mappings, zero and sparse; smaller ones may have been used. */
-static void clear_heap_memory(void *base, uint64_t bytes)
+static bool is_alone(const ech_window *window)
 {
-    enum { LARGEST_REUSED_BYTES = 64 << 20 };
-    if (bytes <= LARGEST_REUSED_BYTES) {
-        memset(base, 0, bytes);
+    return ech_comm_size(ech_machine_host_comm(window->machine)) == 1;
+}
+
+/* A lone rank gets heap memory from MPI_Win_allocate_shared: neither zeroed nor sparse. */
+static ech_status map_alone(ech_window *window)
+{
+    void *base = mmap(NULL, segment_bytes(window), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return ech_fail(ECH_ERR_MEMORY, "window %s: cannot map %llu bytes: %s", window->name,
+                        (unsigned long long)segment_bytes(window), strerror(errno));
     }
+    window->base = base;
+    return ECH_OK;
 }
 
-static ech_status allocate_segment(ech_window *window)
+static ech_status allocate_shared(ech_window *window)
 {
     ech_machine *machine = window->machine;
-    const uint64_t bytes = window->bytes_of[ech_machine_host(machine)];
     const bool leader = ech_machine_is_leader(machine);
-    /* One page more than asked for: an empty segment gets an address too, and where a host has one
-     * rank, MPICH gives heap memory, which begins anywhere. */
-    const MPI_Aint mine = leader ? (MPI_Aint)(bytes + page_bytes()) : 0;
     void *base = NULL;
     ech_guard_bound("MPI_Win_allocate_shared", ECH_COMM_TIMEOUT_NS);
-    int result = MPI_Win_allocate_shared(mine, 1, MPI_INFO_NULL,
-                                         ech_comm_handle(ech_machine_host_comm(machine)), &base,
-                                         &window->shared);
+    int result = MPI_Win_allocate_shared(
+        leader ? (MPI_Aint)segment_bytes(window) : 0, 1, MPI_INFO_NULL,
+        ech_comm_handle(ech_machine_host_comm(machine)), &base, &window->shared);
     ech_guard_unbound();
-    ech_status status = ech_mpi_check(result, "MPI_Win_allocate_shared");
+    const ech_status status = ech_mpi_check(result, "MPI_Win_allocate_shared");
     if (status != ECH_OK) {
         window->shared = MPI_WIN_NULL;
         return ech_fail_context(status, "window %s, %llu bytes", window->name,
-                                (unsigned long long)bytes);
+                                (unsigned long long)segment_bytes(window));
     }
     MPI_Win_set_errhandler(window->shared, MPI_ERRORS_RETURN);
     MPI_Aint size = 0;
     int unit = 0;
     result = MPI_Win_shared_query(window->shared, 0, &size, &unit, &base);
-    window->base = align_to_page(base);
-    if (leader && ech_comm_size(ech_machine_host_comm(machine)) == 1) {
-        clear_heap_memory(window->base, bytes);
-    }
+    window->base = base;
     return ech_mpi_check(result, "MPI_Win_shared_query");
 }
 
@@ -123,6 +131,15 @@ static ech_status expose_segment(ech_window *window)
     }
     MPI_Win_set_errhandler(window->remote, MPI_ERRORS_RETURN);
     return ech_mpi_check(MPI_Win_lock_all(MPI_MODE_NOCHECK, window->remote), "MPI_Win_lock_all");
+}
+
+static void free_handle(ech_window **window)
+{
+    if (*window != NULL) {
+        ech_free((*window)->bytes_of);
+        ech_free(*window);
+        *window = NULL;
+    }
 }
 
 ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t bytes, bool exposed,
@@ -146,7 +163,8 @@ ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t by
         status = ech_comm_agree(all, share_sizes(window, bytes));
     }
     if (status == ECH_OK) {
-        status = ech_comm_agree(all, allocate_segment(window));
+        status =
+            ech_comm_agree(all, is_alone(window) ? map_alone(window) : allocate_shared(window));
     }
     if (status == ECH_OK) {
         const bool expose =
@@ -154,25 +172,28 @@ ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t by
         status = ech_comm_agree(all, expose ? expose_segment(window) : ECH_OK);
     }
     if (status != ECH_OK) {
-        ech_window_destroy(&window);
+        /* What some ranks made and others did not cannot be freed together: it is left behind. */
+        free_handle(&window);
     }
     *out = window;
     return status;
 }
 
-static void free_windows(ech_window *window)
+/* Freeing windows is collective and spins: who comes early naps in the barrier. What fails here
+ * shows there. */
+static void release_memory(ech_window *window)
 {
-    if (window->shared == MPI_WIN_NULL) {
-        return;
-    }
-    /* Freeing is collective and spins; who comes early naps here. A failure shows there. */
     (void)ech_comm_barrier(ech_machine_comm(window->machine));
     ech_guard_bound("MPI_Win_free", ECH_COMM_TIMEOUT_NS);
     if (window->remote != MPI_WIN_NULL) {
         MPI_Win_unlock_all(window->remote);
         MPI_Win_free(&window->remote);
     }
-    MPI_Win_free(&window->shared);
+    if (window->shared != MPI_WIN_NULL) {
+        MPI_Win_free(&window->shared);
+    } else {
+        munmap(window->base, segment_bytes(window));
+    }
     ech_guard_unbound();
 }
 
@@ -181,10 +202,8 @@ void ech_window_destroy(ech_window **window)
     if (window == NULL || *window == NULL) {
         return;
     }
-    free_windows(*window);
-    ech_free((*window)->bytes_of);
-    ech_free(*window);
-    *window = NULL;
+    release_memory(*window);
+    free_handle(window);
 }
 
 void *ech_window_base(const ech_window *window)
@@ -217,7 +236,8 @@ ech_status ech_window_populate(ech_window *window, uint64_t offset, uint64_t byt
     ech_status status = check_range(window, ech_machine_host(window->machine), offset, bytes);
     if (status == ECH_OK && bytes > 0) {
         const uint64_t begin = offset / page_bytes() * page_bytes();
-        status = ech_segment_populate(window->base + begin, offset + bytes - begin);
+        status = ech_segment_populate(window->base + begin, offset + bytes - begin,
+                                      is_alone(window) ? NULL : shared_directory);
     }
     return status == ECH_OK ? status : ech_fail_context(status, "window %s", window->name);
 }

@@ -3,11 +3,12 @@
  * Memory that the ranks of a host share, and that the leader ranks of other hosts reach by
  * one-sided MPI.
  *
- * One segment a host (MPI_Win_allocate_shared, owned by the leader rank, mapped by all). Inside a
- * host it is plain memory with C11 atomics. If the window is `exposed`, leader ranks put into and
- * get from the segments of other hosts, in one lock_all epoch that lasts as long as the window.
- * No word may be touched by C11 read-modify-write operations and by puts of other hosts both; a
- * word that other hosts put is read with `ech_window_load`.
+ * One segment a host (MPI_Win_allocate_shared, owned by the leader rank, mapped by all; a plain
+ * mapping where a host has one rank). Inside a host it is plain memory with C11 atomics. If the
+ * window is `exposed`, leader ranks put into and get from the segments of other hosts, in one
+ * lock_all epoch that lasts as long as the window. No word may be touched by C11 read-modify-write
+ * operations and by puts of other hosts both; a word that other hosts put is read with
+ * `ech_window_load`.
  *
  * Segments are sparse: pages that were never touched cost nothing, so that many times the host's
  * memory may be reserved (MPICH gets told, in ech_mpi_start, not to look for the same address in

@@ -1,5 +1,7 @@
+#define _GNU_SOURCE
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/mpi/window.h"
@@ -66,6 +68,32 @@ static void ranks_of_a_host_share_memory(void)
                expected);
     ech_window_destroy(&window);
     mpi_expect(window == NULL, "the pointer is not nulled");
+    ech_machine_destroy(&machine);
+}
+
+/* The heap is dirtied before, for a lone rank's segment must not come from there. */
+static void fresh_memory_reads_as_zeros(void)
+{
+    enum { BLOCKS = 64 };
+    void *dirty[BLOCKS];
+    ech_machine *machine = make_machine();
+    ech_window *window = NULL;
+    for (int i = 0; i < BLOCKS; i++) {
+        dirty[i] = ech_alloc(SMALL_BYTES);
+        memset(dirty[i], 0xbe, SMALL_BYTES);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        ech_free(dirty[i]);
+    }
+    mpi_expect_ok(ech_window_create(machine, "fresh", SMALL_BYTES, true, &window));
+    const unsigned char *base = ech_window_base(window);
+    mpi_expect((uintptr_t)base % 4096 == 0, "the segment is not aligned to a page");
+    size_t used = 0;
+    for (size_t i = 0; i < SMALL_BYTES; i++) {
+        used += base[i] != 0;
+    }
+    mpi_expect(used == 0, "%zu bytes are not zero", used);
+    ech_window_destroy(&window);
     ech_machine_destroy(&machine);
 }
 
@@ -163,10 +191,13 @@ static void a_full_memory_is_a_status_not_a_signal(void)
 {
     ech_machine *machine = make_machine();
     ech_window *window = NULL;
-    mpi_expect_ok(ech_window_create(machine, "huge", sparse_bytes * 16, false, &window));
+    const uint64_t memory_bytes =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t too_many_bytes = far_bytes + 2 * memory_bytes;
+    mpi_expect_ok(ech_window_create(machine, "huge", too_many_bytes, false, &window));
     if (ech_machine_is_leader(machine)) {
         mpi_expect_ok(ech_window_populate(window, far_bytes, SMALL_BYTES));
-        const ech_status status = ech_window_populate(window, 0, sparse_bytes * 16);
+        const ech_status status = ech_window_populate(window, 0, too_many_bytes);
         mpi_expect(status == ECH_ERR_MEMORY, "'%s'", ech_status_string(status));
         mpi_expect(strstr(ech_status_message(), "window huge") != NULL, "message '%s'",
                    ech_status_message());
@@ -226,6 +257,10 @@ static void ranks_of_a_host_must_name_one_size(void)
 static const mpi_case window_cases[] = {
     {"window_ranks_of_a_host_share_memory", 4, .cliques = 2, .seconds = 20,
      .run = ranks_of_a_host_share_memory},
+    {"window_fresh_memory_reads_as_zeros", 3, .cliques = 2, .seconds = 20,
+     .run = fresh_memory_reads_as_zeros},
+    {"window_a_full_memory_is_a_status_for_a_lone_rank_too", 1, .seconds = 20,
+     .run = a_full_memory_is_a_status_not_a_signal},
     {"window_hosts_may_have_segments_of_different_sizes", 3, .cliques = 2, .seconds = 20,
      .run = hosts_may_have_segments_of_different_sizes},
     {"window_leaders_reach_the_other_hosts", 4, .cliques = 2, .seconds = 20,

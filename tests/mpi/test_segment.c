@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ Test(mpi_segment, is_sparse_until_populated)
 {
     void *base = map_shared(BYTES);
     cr_expect_eq(resident(base, BYTES), 0);
-    cr_assert_eq(ech_segment_populate(base, BYTES / 2 - 1), ECH_OK);
+    cr_assert_eq(ech_segment_populate(base, BYTES / 2 - 1, NULL), ECH_OK);
     cr_expect_eq(resident(base, BYTES), BYTES / 2);
 }
 
@@ -42,14 +43,14 @@ Test(mpi_segment, populating_keeps_the_content)
 {
     char *base = map_shared(BYTES);
     base[PAGE + 1] = 7;
-    cr_assert_eq(ech_segment_populate(base, BYTES), ECH_OK);
+    cr_assert_eq(ech_segment_populate(base, BYTES, NULL), ECH_OK);
     cr_expect_eq(base[PAGE + 1], 7);
 }
 
 Test(mpi_segment, what_is_discarded_is_given_back_and_reads_as_zeros)
 {
     char *base = map_shared(BYTES);
-    cr_assert_eq(ech_segment_populate(base, BYTES), ECH_OK);
+    cr_assert_eq(ech_segment_populate(base, BYTES, NULL), ECH_OK);
     base[PAGE] = 7;
     cr_assert_eq(ech_segment_discard(base, 2 * PAGE), ECH_OK);
     cr_expect_eq(resident(base, BYTES), BYTES - 2 * PAGE);
@@ -59,6 +60,14 @@ Test(mpi_segment, what_is_discarded_is_given_back_and_reads_as_zeros)
 Test(mpi_segment, more_than_there_is_gives_a_status_and_touches_nothing)
 {
     void *base = map_shared(more_than_there_is);
-    cr_expect_eq(ech_segment_populate(base, more_than_there_is), ECH_ERR_MEMORY);
+    cr_expect_eq(ech_segment_populate(base, more_than_there_is, NULL), ECH_ERR_MEMORY);
+    cr_expect_eq(resident(base, BYTES), 0);
+}
+
+Test(mpi_segment, a_full_file_system_is_named)
+{
+    void *base = map_shared(BYTES);
+    cr_expect_eq(ech_segment_populate(base, BYTES, "/proc"), ECH_ERR_MEMORY);
+    cr_expect_not_null(strstr(ech_status_message(), "/proc has 0.0 MiB"));
     cr_expect_eq(resident(base, BYTES), 0);
 }
