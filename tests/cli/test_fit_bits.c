@@ -2,23 +2,13 @@
  * set, the tree and its aggregators, and across an early stop and a resume. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "io/dataset.h"
-#include "runtime/base/random.h"
 #include "tests/cli/program.h"
+#include "tests/cli/tiny_data.h"
 #include "tests/support.h"
 
-enum {
-    TRAIN_COUNT = 1500,
-    TEST_COUNT = 300,
-    SIDE = 28,
-    PIXELS = SIDE * SIDE,
-    CLASSES = 10,
-    HASH_DIGITS = 32,
-    PATH_BYTES = ECH_TEST_PATH_BYTES + 32,
-};
+enum { HASH_DIGITS = 32, PATH_BYTES = ECH_TEST_PATH_BYTES + 32 };
 
 static char folder[ECH_TEST_PATH_BYTES];
 static char config_path[ECH_TEST_PATH_BYTES];
@@ -26,54 +16,21 @@ static char config_path[ECH_TEST_PATH_BYTES];
 static const char config_text[] =
     "seed: 3\n"
     "data:\n"
-    "  file: data.h5\n"
+    "  file: tiny.h5\n"
     "  normalize: {mean: [0.5], std: [0.5]}\n"
     "  split: {kind: dirichlet, samples_alpha: 3.0, labels_alpha: 1.0}\n"
     "model: {name: smallconv}\n"
-    "topology: {kind: balanced, workers: 24, height: 2}\n"
+    "topology: {kind: balanced, workers: 16, height: 2}\n"
     "strategy: {name: fedavg, participation: 0.5}\n"
     "rounds: 3\n"
-    "train: {epochs: 1, batch: 32, lr: 0.02, momentum: 0.9}\n";
-
-/* Noise with a bright bar whose place is the label: something to learn. */
-static void draw_samples(uint64_t stream, uint32_t count, uint8_t *images, uint8_t *labels)
-{
-    ech_random noise = ech_random_stream(1, ECH_RANDOM_TEST, stream, 0, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        labels[i] = (uint8_t)ech_random_below(&noise, CLASSES);
-        for (uint32_t p = 0; p < PIXELS; p++) {
-            const bool lit = p / SIDE / 2 == labels[i];
-            images[i * PIXELS + p] = (uint8_t)(ech_random_below(&noise, 100) + (lit ? 150 : 0));
-        }
-    }
-}
-
-static void write_data(void)
-{
-    static uint8_t images[2][TRAIN_COUNT * PIXELS];
-    static uint8_t labels[2][TRAIN_COUNT];
-    draw_samples(0, TRAIN_COUNT, images[0], labels[0]);
-    draw_samples(1, TEST_COUNT, images[1], labels[1]);
-    const ech_dataset_content content = {
-        .parts = {{TRAIN_COUNT, images[0], labels[0]}, {TEST_COUNT, images[1], labels[1]}},
-        .channels = 1,
-        .height = SIDE,
-        .width = SIDE,
-        .classes = CLASSES,
-    };
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/data.h5", folder);
-    ech_io *io = NULL;
-    cr_assert_eq(ech_io_create(NULL, &io), ECH_OK);
-    cr_assert_eq(ech_dataset_write(io, path, &content), ECH_OK, "%s", ech_status_message());
-    ech_io_destroy(&io);
-}
+    "train: {epochs: 1, batch: 4, lr: 0.02, momentum: 0.9}\n";
 
 static void start(void)
 {
     ech_test_make_directory(folder);
     ech_test_write_text(folder, "fit.yaml", config_text, config_path);
-    write_data();
+    char data_path[ECH_TEST_PATH_BYTES];
+    tiny_data_make(folder, data_path);
 }
 
 static void stop(void)
