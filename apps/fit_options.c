@@ -157,6 +157,17 @@ static const ech_option strategy_options[] = {
      .least = 0,
      .most = 1,
      .help = "share of the workers that take part in a round"},
+    {.key = "strategy.workers",
+     .type = ECH_OPTION_INTEGER,
+     .least = 1,
+     .most = UINT32_MAX,
+     .help = "workers that take part in a round, instead of a share of them"},
+    {.key = "strategy.selection",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "uniform|bernoulli|size|round-robin",
+     .standard = "uniform",
+     .help = "who takes part: all as likely; each by itself with probability participation; in "
+             "proportion to samples; in turns"},
     {.key = "strategy.sum",
      .type = ECH_OPTION_CHOICE,
      .choices = "exact",
@@ -336,6 +347,17 @@ static ech_status check_model(const ech_config *config)
     return refuse_name(config, "model.name", &names);
 }
 
+static ech_status check_selection(const ech_config *config)
+{
+    if (ech_config_has(config, "strategy.workers") &&
+        ech_config_choice(config, "strategy.selection") == ECH_SELECT_BERNOULLI) {
+        return ech_config_fail(config, "strategy.workers",
+                               "expected strategy.participation, the probability of a worker, "
+                               "where strategy.selection is 'bernoulli'");
+    }
+    return ECH_OK;
+}
+
 static ech_status check_strategy(const ech_config *config)
 {
     if (ech_strategy_rule_find(ech_config_text(config, "strategy.name")) != NULL) {
@@ -380,6 +402,9 @@ ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t
     }
     if (status == ECH_OK) {
         status = check_strategy(*out);
+    }
+    if (status == ECH_OK) {
+        status = check_selection(*out);
     }
     if (status == ECH_OK) {
         status = check_data(*out);
@@ -427,7 +452,10 @@ static void read_strategy(const ech_config *config, ech_fit_options *out)
 {
     out->strategy.name = ech_config_text(config, "strategy.name");
     out->strategy.options = ech_strategy_defaults(out->strategy.name);
-    read_real(config, "strategy.participation", &out->strategy.options.participation);
+    ech_select_rule *selection = &out->strategy.options.selection;
+    selection->policy = (ech_select_policy)ech_config_choice(config, "strategy.selection");
+    read_real(config, "strategy.participation", &selection->share);
+    read_number(config, "strategy.workers", &selection->count);
     read_real(config, "strategy.mu", &out->strategy.options.proximal);
     read_real(config, "strategy.server_lr", &out->strategy.options.server_lr);
     read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);

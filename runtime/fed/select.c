@@ -6,6 +6,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/base/random.h"
+#include "runtime/fed/weight_tree.h"
 
 struct ech_population {
     const uint64_t *samples; /* borrowed; NULL: no data at all */
@@ -108,29 +109,129 @@ static void draw_bits(ech_random *stream, uint32_t count, uint32_t chosen, uint6
     }
 }
 
-ech_status ech_select_share(const ech_population *population, double share, uint64_t seed,
-                            uint64_t round, ech_selection *out)
+static void draw_bernoulli(ech_random *stream, uint32_t count, double probability, uint64_t *bits)
 {
-    if (!(share > 0.0 && share <= 1.0)) {
-        return ech_fail(ECH_ERR_ARGUMENT, "participation is %g: expected above 0 and up to 1",
-                        share);
-    }
-    const uint32_t count = population->count;
-    const uint32_t rounded = (uint32_t)llround(share * (double)count);
-    const uint32_t chosen = rounded > 0 ? rounded : 1;
-    const size_t words = (size_t)count / 64 + 1;
-    uint64_t *bits = ech_calloc(words, sizeof *bits);
-    ech_status status = bits != NULL ? reserve(out, chosen) : ECH_ERR_MEMORY;
-    if (status == ECH_OK) {
-        ech_random stream = ech_random_stream(seed, ECH_RANDOM_SELECT, round, 0, 0);
-        draw_bits(&stream, count, chosen, bits);
-        out->count = 0;
-        for (size_t i = 0; i < words; i++) {
-            for (uint64_t left = bits[i]; left != 0; left &= left - 1) {
-                const size_t index = i * 64 + (size_t)__builtin_ctzll(left);
-                out->workers[out->count++] = population->workers[index];
-            }
+    bool nobody = true;
+    for (uint32_t i = 0; i < count; i++) {
+        if (ech_random_uniform(stream) < probability) {
+            set_bit(bits, i);
+            nobody = false;
         }
+    }
+    if (nobody) {
+        set_bit(bits, (uint32_t)ech_random_below(stream, count));
+    }
+}
+
+static ech_status draw_by_size(ech_random *stream, const ech_population *population,
+                               uint32_t chosen, uint64_t *bits)
+{
+    ech_weight_tree tree = {.size = ech_weight_tree_size(population->count)};
+    tree.sums = ech_calloc(2 * (size_t)tree.size, sizeof *tree.sums);
+    if (tree.sums == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (uint32_t i = 0; i < population->count; i++) {
+        const uint64_t samples = ech_population_samples(population, population->workers[i]);
+        ech_weight_tree_put(&tree, i, (double)samples);
+    }
+    ech_weight_tree_build(&tree);
+    for (uint32_t k = 0; k < chosen; k++) {
+        const uint32_t drawn = ech_weight_tree_draw(&tree, ech_random_uniform(stream));
+        ech_weight_tree_clear(&tree, drawn);
+        set_bit(bits, drawn);
+    }
+    ech_free(tree.sums);
+    return ECH_OK;
+}
+
+static void take_turns(uint32_t count, uint32_t chosen, uint64_t round, uint64_t *bits)
+{
+    const uint64_t start = (round - 1) % count * chosen % count;
+    for (uint32_t k = 0; k < chosen; k++) {
+        set_bit(bits, (uint32_t)((start + k) % count));
+    }
+}
+
+static ech_status draw(const ech_population *population, const ech_select_rule *rule,
+                       uint32_t chosen, uint64_t seed, uint64_t round, uint64_t *bits)
+{
+    ech_random stream = ech_random_stream(seed, ECH_RANDOM_SELECT, round, 0, 0);
+    switch (rule->policy) {
+    case ECH_SELECT_UNIFORM:
+        draw_bits(&stream, population->count, chosen, bits);
+        return ECH_OK;
+    case ECH_SELECT_BERNOULLI:
+        draw_bernoulli(&stream, population->count, rule->share, bits);
+        return ECH_OK;
+    case ECH_SELECT_SIZE:
+        return draw_by_size(&stream, population, chosen, bits);
+    case ECH_SELECT_ROUND_ROBIN:
+        take_turns(population->count, chosen, round, bits);
+        return ECH_OK;
+    }
+    return ech_fail(ECH_ERR_ARGUMENT, "no such policy of selection: %d", (int)rule->policy);
+}
+
+static ech_status check_rule(const ech_select_rule *rule)
+{
+    if (!(rule->share > 0.0 && rule->share <= 1.0)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "participation is %g: expected above 0 and up to 1",
+                        rule->share);
+    }
+    if (rule->policy == ECH_SELECT_BERNOULLI && rule->count > 0) {
+        return ech_fail(ECH_ERR_ARGUMENT,
+                        "a Bernoulli selection goes by participation, not by a count of %u",
+                        rule->count);
+    }
+    return ECH_OK;
+}
+
+static uint32_t chosen_count(const ech_population *population, const ech_select_rule *rule)
+{
+    if (rule->count > 0) {
+        return rule->count < population->count ? rule->count : population->count;
+    }
+    const uint32_t rounded = (uint32_t)llround(rule->share * (double)population->count);
+    return rounded > 0 ? rounded : 1;
+}
+
+static ech_status list_bits(const ech_population *population, const uint64_t *bits, size_t words,
+                            ech_selection *out)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < words; i++) {
+        count += (uint32_t)__builtin_popcountll(bits[i]);
+    }
+    const ech_status status = reserve(out, count);
+    if (status != ECH_OK) {
+        return status;
+    }
+    out->count = 0;
+    for (size_t i = 0; i < words; i++) {
+        for (uint64_t left = bits[i]; left != 0; left &= left - 1) {
+            const size_t index = i * 64 + (size_t)__builtin_ctzll(left);
+            out->workers[out->count++] = population->workers[index];
+        }
+    }
+    return ECH_OK;
+}
+
+ech_status ech_select(const ech_population *population, const ech_select_rule *rule, uint64_t seed,
+                      uint64_t round, ech_selection *out)
+{
+    ech_status status = check_rule(rule);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const size_t words = (size_t)population->count / 64 + 1;
+    uint64_t *bits = ech_calloc(words, sizeof *bits);
+    if (bits == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    status = draw(population, rule, chosen_count(population, rule), seed, round, bits);
+    if (status == ECH_OK) {
+        status = list_bits(population, bits, words, out);
     }
     ech_free(bits);
     return status;

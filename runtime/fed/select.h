@@ -35,12 +35,27 @@ typedef struct {
 
 void ech_selection_clear(ech_selection *selection);
 
+typedef enum {
+    ECH_SELECT_UNIFORM,     /* everyone as likely, without replacement */
+    ECH_SELECT_BERNOULLI,   /* each by itself with probability `share`; one if that leaves nobody */
+    ECH_SELECT_SIZE,        /* in proportion to samples, without replacement */
+    ECH_SELECT_ROUND_ROBIN, /* those whose turn is longest ago: runs of the workers' order */
+} ech_select_policy;
+
+/** How many take part, and who. */
+typedef struct {
+    ech_select_policy policy;
+    double share;   /* max(1, round(share * eligible)) workers; above 0, up to 1 */
+    uint32_t count; /* workers, at most those eligible; 0: by the share */
+} ech_select_rule;
+
 /**
- * A fixed share: max(1, round(share * eligible)) workers without replacement.
+ * The workers of a round.
  *
- * @param share  above 0, up to 1.
+ * @param round  from 1 on.
+ * @return ECH_OK; ECH_ERR_ARGUMENT (a share out of range, a count for Bernoulli); ECH_ERR_MEMORY.
  */
-ech_status ech_select_share(const ech_population *population, double share, uint64_t seed,
-                            uint64_t round, ech_selection *out);
+ech_status ech_select(const ech_population *population, const ech_select_rule *rule, uint64_t seed,
+                      uint64_t round, ech_selection *out);
 
 #endif

@@ -62,8 +62,8 @@ static ech_status check_options(const ech_strategy_options *options)
         bool sound;
         const char *expected;
     } checks[] = {
-        {"participation", options->participation,
-         options->participation > 0.0 && options->participation <= 1.0, "above 0 and up to 1"},
+        {"participation", options->selection.share,
+         options->selection.share > 0.0 && options->selection.share <= 1.0, "above 0 and up to 1"},
         {"proximal", options->proximal, options->proximal >= 0.0 && isfinite(options->proximal),
          "at least 0"},
         {"server_lr", options->server_lr, options->server_lr > 0.0 && isfinite(options->server_lr),
@@ -147,10 +147,10 @@ void ech_strategy_difference(ech_state update, ech_state_view global, uint64_t v
     }
 }
 
-ech_status ech_strategy_select_share(const ech_strategy *strategy, const ech_population *population,
-                                     uint64_t seed, uint64_t round, ech_selection *out)
+ech_status ech_strategy_select(const ech_strategy *strategy, const ech_population *population,
+                               uint64_t seed, uint64_t round, ech_selection *out)
 {
-    return ech_select_share(population, strategy->options.participation, seed, round, out);
+    return ech_select(population, &strategy->options.selection, seed, round, out);
 }
 
 uint64_t ech_strategy_weight_samples(const ech_strategy *strategy, uint64_t samples)

@@ -26,7 +26,7 @@ typedef enum { ECH_AGGREGATE_STATE, ECH_AGGREGATE_DIFFERENCE } ech_aggregate_for
 
 /** A rule reads what its paper names and leaves the rest alone. */
 typedef struct {
-    double participation;   /* share of the eligible workers in a round, above 0, up to 1 */
+    ech_select_rule selection;
     double proximal;        /* fedprox: mu, at least 0 */
     double server_lr;       /* fedavgm, fedadagrad, fedadam, fedyogi: above 0 */
     double server_momentum; /* fedavgm: beta; the adaptive rules: beta_1; 0 up to below 1 */

@@ -26,11 +26,11 @@ const ech_strategy_rule ech_strategy_fedavgm = {
     .name = "fedavgm",
     .form = ECH_AGGREGATE_DIFFERENCE,
     .vector_names = {[MOMENTUM] = "momentum"},
-    .defaults = {.participation = 1.0,
+    .defaults = {.selection = {.share = 1.0},
                  .server_lr = 1.0,
                  .server_momentum = 0.9,
                  .server_tau = 1e-3},
-    .select = ech_strategy_select_share,
+    .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .update = update,
 };

@@ -10,8 +10,11 @@ static void prepare(const ech_strategy *strategy, ech_train_request *request)
 const ech_strategy_rule ech_strategy_fedprox = {
     .name = "fedprox",
     .form = ECH_AGGREGATE_STATE,
-    .defaults = {.participation = 1.0, .proximal = 0.3, .server_lr = 1.0, .server_tau = 1e-3},
-    .select = ech_strategy_select_share,
+    .defaults = {.selection = {.share = 1.0},
+                 .proximal = 0.3,
+                 .server_lr = 1.0,
+                 .server_tau = 1e-3},
+    .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .prepare = prepare,
 };

@@ -12,7 +12,7 @@ static uint64_t weight_equally(const ech_strategy *strategy, uint64_t samples)
 const ech_strategy_rule ech_strategy_fedsgd = {
     .name = "fedsgd",
     .form = ECH_AGGREGATE_STATE,
-    .defaults = {.participation = 1.0, .server_lr = 1.0, .server_tau = 1e-3},
-    .select = ech_strategy_select_share,
+    .defaults = {.selection = {.share = 1.0}, .server_lr = 1.0, .server_tau = 1e-3},
+    .select = ech_strategy_select,
     .weight = weight_equally,
 };

@@ -15,9 +15,9 @@ extern const ech_strategy_rule ech_strategy_fedadagrad;
 extern const ech_strategy_rule ech_strategy_fedadam;
 extern const ech_strategy_rule ech_strategy_fedyogi;
 
-/** Client part: a fixed share of the eligible workers. */
-ech_status ech_strategy_select_share(const ech_strategy *strategy, const ech_population *population,
-                                     uint64_t seed, uint64_t round, ech_selection *out);
+/** Client part: the workers that the options' selection draws. */
+ech_status ech_strategy_select(const ech_strategy *strategy, const ech_population *population,
+                               uint64_t seed, uint64_t round, ech_selection *out);
 
 /** Worker part: the weight of an update is its worker's number of samples. */
 uint64_t ech_strategy_weight_samples(const ech_strategy *strategy, uint64_t samples);

@@ -73,7 +73,7 @@ Test(fit_options, the_least_configuration_has_all_defaults)
     cr_expect_null(options.split.file);
     cr_expect_eq(options.topology.workers, 4);
     cr_expect_eq(options.topology.height, 1);
-    cr_expect_eq(options.strategy.options.participation, 1.0);
+    cr_expect_eq(options.strategy.options.selection.share, 1.0);
     cr_expect_eq(options.train.epochs, 1);
     cr_expect_eq(options.train.lr, 0.01);
     cr_expect_eq(options.checkpoint.keep, 3);
@@ -116,7 +116,7 @@ Test(fit_options, everything_can_be_given)
     cr_expect_eq(options.topology.workers, 256);
     cr_expect_eq(options.topology.height, 4);
     cr_expect_str_eq(options.strategy.name, "fedavg");
-    cr_expect_eq(options.strategy.options.participation, 0.03125);
+    cr_expect_eq(options.strategy.options.selection.share, 0.03125);
     cr_expect_eq(options.process, ECH_FIT_PROCESS_SYNC);
     cr_expect_eq(options.rounds, 100);
     cr_expect_eq(options.train.epochs, 5);
@@ -193,6 +193,9 @@ Test(fit_options, a_strategys_options_are_its_own_or_its_papers)
     cr_expect_eq(options.strategy.options.server_momentum, 0.5);
     cr_expect_eq(options.strategy.options.server_beta2, 0.9);
     cr_expect_eq(options.strategy.options.server_tau, 0.1);
+    options = options_of("data: {file: d.h5}\nstrategy: {selection: size, workers: 7}\n" REST);
+    cr_expect_eq(options.strategy.options.selection.policy, ECH_SELECT_SIZE);
+    cr_expect_eq(options.strategy.options.selection.count, 7);
     options = options_of("data: {file: d.h5}\nstrategy: {name: fedavgm}\n" REST);
     cr_expect_eq(options.strategy.options.server_lr, 1.0);
     cr_expect_eq(options.strategy.options.server_momentum, 0.9);
@@ -234,6 +237,9 @@ Test(fit_options, keys_that_do_not_go_together_are_refused)
         {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {kind: star}\n",
          ": key 'topology.workers' is missing: expected a whole number from 1 to 134217728 "
          "(leaves of the tree)"},
+        {"data: {file: d.h5}\nstrategy: {selection: bernoulli, workers: 4}\n" REST,
+         ":2: strategy.workers: expected strategy.participation, the probability of a worker, "
+         "where strategy.selection is 'bernoulli'"},
         {"data: {file: d.h5}\nstrategy: {mu: 1}\n" REST,
          ":2: strategy.mu is not read where strategy.name is 'fedavg'"},
         {"data:\n  file: d.h5\n  normalize: {mean: [0.1, 0.2, 0.3], std: [1, 1]}\n"

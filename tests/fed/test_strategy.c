@@ -14,7 +14,7 @@ static ech_strategy *create(const char *name, double participation)
 {
     ech_layout *layout = ech_test_layout_of(10);
     ech_strategy_options options = ech_strategy_defaults(name);
-    options.participation = participation;
+    options.selection.share = participation;
     ech_strategy *strategy = NULL;
     cr_assert_eq(ech_strategy_create(name, &options, layout, &strategy), ECH_OK);
     ech_layout_destroy(&layout);
@@ -74,8 +74,9 @@ Test(strategy, options_out_of_range_are_refused)
         double value;
         const char *message;
     } cases[] = {
-        {offsetof(ech_strategy_options, participation), 0.0, "participation is 0: expected above"},
-        {offsetof(ech_strategy_options, participation), 1.5, "participation is 1.5"},
+        {offsetof(ech_strategy_options, selection.share), 0.0,
+         "participation is 0: expected above"},
+        {offsetof(ech_strategy_options, selection.share), 1.5, "participation is 1.5"},
         {offsetof(ech_strategy_options, proximal), -1.0, "proximal is -1: expected at least 0"},
         {offsetof(ech_strategy_options, server_lr), 0.0, "server_lr is 0: expected above 0"},
         {offsetof(ech_strategy_options, server_lr), INFINITY, "server_lr is inf"},
