@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "apps/report/picture_file.h"
 #include "apps/report/svg.h"
 #include "runtime/base/memory.h"
 
@@ -124,26 +125,12 @@ void ech_page_paragraph(ech_page *page, const char *text)
     ech_buffer_add(&page->body, "</p>\n");
 }
 
-/* A file's own style sheet goes behind its opening tag, which is the picture's first line. */
-static ech_status write_svg(const char *path, const ech_buffer *svg)
-{
-    const char *rest = strchr(svg->bytes, '\n') + 1;
-    ech_buffer file = {0};
-    ech_buffer_add(&file, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    ech_buffer_add_bytes(&file, svg->bytes, (size_t)(rest - svg->bytes));
-    ech_buffer_format(&file, "<style>%s</style>\n", ech_svg_style());
-    ech_buffer_add(&file, rest);
-    const ech_status status = ech_buffer_write(&file, path);
-    ech_buffer_clear(&file);
-    return status;
-}
-
 static ech_status write_files(const ech_page *page, const char *name, const ech_buffer *svg,
                               const ech_buffer *csv)
 {
     char path[PATH_BYTES + 128];
     snprintf(path, sizeof path, "%s/%s.svg", page->directory, name);
-    const ech_status written = write_svg(path, svg);
+    const ech_status written = ech_picture_write(svg, path);
     if (written != ECH_OK) {
         return written;
     }
