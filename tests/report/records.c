@@ -81,7 +81,7 @@ static void append_tasks(ech_record_writer *writer, const made_run *run)
             const uint64_t begin = epoch_ns + 1000000U * (id / run->ranks);
             rows[i] = (ech_task_row){.id = id,
                                      .app = id % 10 == 9,
-                                     .attempt = id % 100 == 50,
+                                     .attempt = id % 200 == 50,
                                      .rank = (int32_t)(id % run->ranks),
                                      .status = id % 100 == 49 ? ECH_ERR_TASK : ECH_OK,
                                      .queued_ns = epoch_ns,

@@ -16,7 +16,8 @@
  * and its loss 2 / (t + 1). Worker w trains (w + 1) * 0.1 s a round, on node 1 + w, in a shared
  * round (sync) or one round after the other (async). Tier d carries 1000 * d bytes up and half of
  * it down, the wire half of both. Task i runs on rank i modulo ranks, for 1 ms, one after the
- * other, all submitted at once; each tenth is an evaluation, each hundredth fails at first.
+ * other, all submitted at once; each tenth is an evaluation, each hundredth fails, each two
+ * hundredth is a second attempt.
  */
 typedef struct {
     const char *config; /* YAML */

@@ -128,7 +128,7 @@ Test(report_line, a_missing_value_breaks_the_line)
     xml_free(&picture);
 }
 
-Test(report_line, a_long_line_is_small_and_keeps_its_peak)
+Test(report_line, a_long_line_is_small_and_keeps_its_peaks)
 {
     double *x = calloc(LONG, sizeof *x);
     double *y = calloc(LONG, sizeof *y);
@@ -137,20 +137,24 @@ Test(report_line, a_long_line_is_small_and_keeps_its_peak)
         y[i] = 0.2 + 0.1 * (double)(i % 7) / 7.0;
     }
     y[34567] = 1.0;
+    y[56789] = 0.0;
     const ech_line line = {.label = "long", .x = x, .y = y, .count = LONG};
     ech_chart_line(&svg, &chart, &line, 1);
     cr_expect_lt(svg.length, 60000, "%zu bytes", svg.length);
     xml_document *picture = read_picture(&svg);
     const char *path = xml_attribute(path_of(picture, "#0072b2"), "d");
     double highest = 1e9;
+    double lowest = 0.0;
     for (const char *at = path; *at != '\0'; at++) {
         double px;
         double py;
         if ((*at == 'M' || *at == 'L') && sscanf(at + 1, "%lf %lf", &px, &py) == 2) {
             highest = fmin(highest, py);
+            lowest = fmax(lowest, py);
         }
     }
     cr_expect_float_eq(highest, y_tick(picture, "1.0"), 0.02);
+    cr_expect_float_eq(lowest, y_tick(picture, "0"), 0.02);
     xml_free(&picture);
     free(x);
     free(y);

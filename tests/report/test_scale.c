@@ -31,6 +31,9 @@ Test(report_scale, linear_values_land_on_their_pixels)
     cr_expect_float_eq(ech_scale_px(&scale, 2.5), 150.0, 1e-9);
     cr_expect_float_eq(ech_scale_px(&scale, 10.0), 300.0, 1e-9);
     cr_expect_float_eq(ech_scale_px(&scale, 15.0), 400.0, 1e-9);
+    const ech_scale shifted = fitted(ECH_SCALE_LINEAR, ECH_UNIT_PLAIN, 20.0, 40.0, false);
+    cr_expect_float_eq(ech_scale_px(&shifted, 20.0), 100.0, 1e-9);
+    cr_expect_float_eq(ech_scale_px(&shifted, 25.0), 150.0, 1e-9);
 }
 
 Test(report_scale, logarithms_put_factors_at_equal_distances)
