@@ -26,6 +26,19 @@ typedef struct {
 /** Count labels; `indices` NULL: all `count` labels in order. */
 ech_label_counts ech_count_labels(const uint8_t *labels, const uint32_t *indices, uint64_t count);
 
+/** ECH_ERR_FORMAT, naming both numbers, unless the split is of this data set's. */
+ech_status ech_data_check_split(const char *path, const ech_dataset *dataset,
+                                const ech_split_file *split);
+
+/**
+ * Draw the labels that each worker of a split holds, as stacked bars.
+ *
+ * @param picture  as in apps/report/picture_file.h, whose errors come too.
+ * @return ECH_OK; ECH_ERR_FORMAT (the split is of another data set).
+ */
+ech_status ech_data_draw(const char *path, const ech_dataset *dataset, const ech_split_file *split,
+                         const char *picture);
+
 /**
  * Print what is in a data set, and, with a split, in each worker's part.
  *

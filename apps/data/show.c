@@ -6,11 +6,12 @@
 #include "apps/data/data.h"
 #include "runtime/base/json.h"
 
-enum { KEY_SPLIT = 256, KEY_JSON };
+enum { KEY_SPLIT = 256, KEY_JSON, KEY_DRAW };
 
 typedef struct {
     const char *file;
     const char *split;
+    const char *picture;
     bool json;
 } arguments;
 
@@ -20,6 +21,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case KEY_SPLIT:
         given->split = text;
+        return 0;
+    case KEY_DRAW:
+        given->picture = text;
         return 0;
     case KEY_JSON:
         given->json = true;
@@ -34,6 +38,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (given->file == NULL) {
             argp_error(state, "expected a data file");
         }
+        if (given->picture != NULL && given->split == NULL) {
+            argp_error(state, "--draw needs --split: whose labels to draw");
+        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -42,6 +49,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
     {"split", KEY_SPLIT, "SPLIT.h5", 0, "show each worker's samples too", 0},
+    {"draw", KEY_DRAW, "FILE", 0, "draw each worker's labels too: FILE.svg or FILE.png", 0},
     {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
     {0},
 };
@@ -153,14 +161,24 @@ static ech_status print_json(const char *path, const ech_dataset *dataset,
     return ech_json_finish(&json);
 }
 
-ech_status ech_data_print(const char *path, const ech_dataset *dataset, const ech_split_file *split,
-                          bool json)
+ech_status ech_data_check_split(const char *path, const ech_dataset *dataset,
+                                const ech_split_file *split)
 {
     const uint64_t samples = ech_dataset_describe(dataset)->samples[ECH_DATA_TRAIN];
-    if (split != NULL && split->samples != samples) {
+    if (split->samples != samples) {
         return ech_fail(ECH_ERR_FORMAT,
                         "the split is of %" PRIu64 " training samples, %s has %" PRIu64,
                         split->samples, path, samples);
+    }
+    return ECH_OK;
+}
+
+ech_status ech_data_print(const char *path, const ech_dataset *dataset, const ech_split_file *split,
+                          bool json)
+{
+    const ech_status fits = split != NULL ? ech_data_check_split(path, dataset, split) : ECH_OK;
+    if (fits != ECH_OK) {
+        return fits;
     }
     if (json) {
         return print_json(path, dataset, split);
@@ -184,6 +202,9 @@ static ech_status show(const arguments *given)
     if (status == ECH_OK) {
         status =
             ech_data_print(given->file, dataset, given->split != NULL ? &split : NULL, given->json);
+    }
+    if (status == ECH_OK && given->picture != NULL) {
+        status = ech_data_draw(given->file, dataset, &split, given->picture);
     }
     ech_split_file_free(&split);
     ech_dataset_close(&dataset);

@@ -14,7 +14,7 @@ typedef struct {
     const double *values; /* one a row or column; not finite or below 0 counts as 0 */
 } ech_stack;
 
-enum { ECH_STACKS_MAX = 128 };
+enum { ECH_STACKS_MAX = 256 };
 
 /** Append the picture of horizontal bars, the first row on top. The chart's x axis is the value's.
  */

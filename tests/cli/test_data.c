@@ -192,3 +192,29 @@ Test(data, a_file_of_no_kind_is_refused)
     expect_refused((const char *const[]){"inspect", "/nowhere.h5", NULL},
                    "/nowhere.h5: cannot open: No such file");
 }
+
+Test(data, labels_by_worker_are_drawn)
+{
+    char picture[ECH_TEST_PATH_BYTES + 16];
+    char text[8192] = "";
+    snprintf(picture, sizeof picture, "%s/labels.svg", folder);
+    import();
+    expect_success((const char *const[]){"data", "split", data_path, "--workers", "1", "--kind",
+                                         "iid", "--out", split_path, NULL});
+    expect_success((const char *const[]){"data", "show", data_path, "--split", split_path, "--draw",
+                                         picture, NULL});
+    FILE *file = fopen(picture, "rb");
+    cr_assert_not_null(file);
+    cr_expect_gt(fread(text, 1, sizeof text - 1, file), 0);
+    fclose(file);
+    for (int label = 0; label < 3; label++) {
+        char bar[32];
+        snprintf(bar, sizeof bar, "label %d at 0: %d<", label, COUNT / 3);
+        cr_expect_not_null(strstr(text, bar), "%s", text);
+    }
+    expect_refused((const char *const[]){"data", "show", data_path, "--draw", picture, NULL},
+                   "--draw needs --split");
+    expect_refused((const char *const[]){"data", "show", data_path, "--split", split_path, "--draw",
+                                         "labels.pdf", NULL},
+                   ".svg or .png");
+}
