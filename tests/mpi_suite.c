@@ -9,7 +9,7 @@
 
 #include "runtime/base/child.h"
 
-enum { CASES_MAX = 128, TEXT_BYTES = 128, LINE_BYTES = 512, OUTPUT_BYTES = 1 << 18 };
+enum { CASES_MAX = 128, TEXT_BYTES = 128, OUTPUT_BYTES = 1 << 18, LIST_SECONDS = 20 };
 
 static const uint64_t ns_per_second = 1000000000;
 
@@ -22,21 +22,30 @@ typedef struct {
     char fails_with[TEXT_BYTES];  /* "-": it has to succeed */
 } listed_case;
 
+static void read_line(const char *line, listed_case *one)
+{
+    const int fields =
+        sscanf(line, "%127[^\t]\t%d\t%d\t%d\t%127[^\t]\t%127[^\n]", one->name, &one->ranks,
+               &one->cliques, &one->seconds, one->environment, one->fails_with);
+    cr_assert_eq(fields, 6, "not a line of the list: %s", line);
+}
+
 static size_t read_list(listed_case *cases)
 {
     size_t count = 0;
-    char line[LINE_BYTES];
-    FILE *list = popen(ECH_MPI_CASE_PROGRAM " --list " ECH_MPI_CASE_LAYER, "r");
-    cr_assert_not_null(list, "the list of cases cannot be read");
-    while (count < CASES_MAX && fgets(line, sizeof line, list) != NULL) {
-        listed_case *one = &cases[count];
-        const int fields =
-            sscanf(line, "%127[^\t]\t%d\t%d\t%d\t%127[^\t]\t%127[^\n]", one->name, &one->ranks,
-                   &one->cliques, &one->seconds, one->environment, one->fails_with);
-        cr_assert_eq(fields, 6, "not a line of the list: %s", line);
-        count++;
+    ech_child_result list = {0};
+    const char *const arguments[] = {ECH_MPI_CASE_PROGRAM, "--list", ECH_MPI_CASE_LAYER, NULL};
+    const ech_child_options options = {.arguments = arguments,
+                                       .timeout_ns = LIST_SECONDS * ns_per_second,
+                                       .output_bytes_max = OUTPUT_BYTES};
+    cr_assert_eq(ech_child_run(&options, &list), ECH_OK, "%s", ech_status_message());
+    cr_assert_eq(list.exit_code, 0, "the list of cases cannot be read");
+    char *rest = list.output;
+    for (char *line = strtok_r(rest, "\n", &rest); line != NULL && count < CASES_MAX;
+         line = strtok_r(NULL, "\n", &rest)) {
+        read_line(line, &cases[count++]);
     }
-    cr_assert_eq(pclose(list), 0, "the list of cases cannot be read");
+    ech_child_result_free(&list);
     return count;
 }
 

@@ -24,6 +24,7 @@ struct ech_comm {
     int rank;
     int size;
     uint64_t timeout_ns;
+    MPI_Request step; /* the collective step under way: there is never more than one */
 };
 
 static int world_rank = 0;
@@ -233,29 +234,26 @@ ech_status ech_comm_wait(const ech_comm *comm, MPI_Request *request, const char 
     return wait_bounded(request, comm->timeout_ns, what);
 }
 
-/* The common end of every collective step: it began with this result and this request. */
-static ech_status finish_step(const ech_comm *comm, int began, MPI_Request *request,
-                              const char *what)
+/* The common end of every collective step, which began with this result. */
+static ech_status finish_step(ech_comm *comm, int began, const char *what)
 {
     const ech_status status = ech_mpi_check(began, what);
-    return status == ECH_OK ? ech_comm_wait(comm, request, what) : status;
+    return status == ECH_OK ? ech_comm_wait(comm, &comm->step, what) : status;
 }
 
 ech_status ech_comm_barrier(ech_comm *comm)
 {
-    MPI_Request request = MPI_REQUEST_NULL;
-    const int began = MPI_Ibarrier(comm->handle, &request);
-    return finish_step(comm, began, &request, "MPI_Ibarrier");
+    const int began = MPI_Ibarrier(comm->handle, &comm->step);
+    return finish_step(comm, began, "MPI_Ibarrier");
 }
 
 ech_status ech_comm_broadcast(ech_comm *comm, void *data, size_t bytes, int root)
 {
     for (size_t at = 0; at < bytes; at += PIECE_BYTES) {
         const size_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        MPI_Request request = MPI_REQUEST_NULL;
         const int began =
-            MPI_Ibcast((char *)data + at, (int)piece, MPI_BYTE, root, comm->handle, &request);
-        const ech_status status = finish_step(comm, began, &request, "MPI_Ibcast");
+            MPI_Ibcast((char *)data + at, (int)piece, MPI_BYTE, root, comm->handle, &comm->step);
+        const ech_status status = finish_step(comm, began, "MPI_Ibcast");
         if (status != ECH_OK) {
             return status;
         }
@@ -268,10 +266,9 @@ ech_status ech_comm_all_gather(ech_comm *comm, const void *mine, size_t bytes, v
     if (bytes > INT_MAX) {
         return ech_fail(ECH_ERR_ARGUMENT, "%zu bytes a rank are too many to gather", bytes);
     }
-    MPI_Request request = MPI_REQUEST_NULL;
     const int began = MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE,
-                                     comm->handle, &request);
-    return finish_step(comm, began, &request, "MPI_Iallgather");
+                                     comm->handle, &comm->step);
+    return finish_step(comm, began, "MPI_Iallgather");
 }
 
 static ech_status reduce_u64(ech_comm *comm, uint64_t *values, size_t count, MPI_Op operation)
@@ -279,10 +276,9 @@ static ech_status reduce_u64(ech_comm *comm, uint64_t *values, size_t count, MPI
     if (count > INT_MAX) {
         return ech_fail(ECH_ERR_ARGUMENT, "%zu numbers are too many to reduce", count);
     }
-    MPI_Request request = MPI_REQUEST_NULL;
     const int began = MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, MPI_UINT64_T, operation,
-                                     comm->handle, &request);
-    return finish_step(comm, began, &request, "MPI_Iallreduce");
+                                     comm->handle, &comm->step);
+    return finish_step(comm, began, "MPI_Iallreduce");
 }
 
 ech_status ech_comm_sum_u64(ech_comm *comm, uint64_t *values, size_t count)
@@ -305,10 +301,9 @@ ech_status ech_comm_agree(ech_comm *comm, ech_status mine)
              ech_status_message());
 
     int first_failed = mine == ECH_OK ? comm->size : comm->rank;
-    MPI_Request request = MPI_REQUEST_NULL;
     const int began =
-        MPI_Iallreduce(MPI_IN_PLACE, &first_failed, 1, MPI_INT, MPI_MIN, comm->handle, &request);
-    ech_status status = finish_step(comm, began, &request, "agreeing on failure");
+        MPI_Iallreduce(MPI_IN_PLACE, &first_failed, 1, MPI_INT, MPI_MIN, comm->handle, &comm->step);
+    ech_status status = finish_step(comm, began, "agreeing on failure");
     if (status != ECH_OK || first_failed == comm->size) {
         return status;
     }

@@ -18,7 +18,8 @@ enum { ECH_GUARD_LINE_BYTES = 640 };
  *
  * @return length, without the terminator.
  */
-size_t ech_guard_line(const ech_black_box *box, const char *cause, char line[ECH_GUARD_LINE_BYTES]);
+size_t ech_guard_line(const ech_black_box *box, const char *cause,
+                      char bytes[ECH_GUARD_LINE_BYTES]);
 
 /**
  * Remove shared memory files that a rank killed during its start left behind: files in `directory`

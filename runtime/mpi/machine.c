@@ -121,9 +121,11 @@ static ech_status map_hosts(ech_machine *machine)
         status = find_my_leader(machine, &mine);
     }
     status = ech_comm_agree(machine->comm, status);
-    if (status == ECH_OK) {
-        status = ech_comm_all_gather(machine->comm, &mine, sizeof mine, leader_by_rank);
+    if (status != ECH_OK || leader_by_rank == NULL) {
+        ech_free(leader_by_rank);
+        return status;
     }
+    status = ech_comm_all_gather(machine->comm, &mine, sizeof mine, leader_by_rank);
     if (status == ECH_OK) {
         status = number_hosts(machine, leader_by_rank);
     }

@@ -55,9 +55,11 @@ static ech_status launcher_bound(ech_comm *host, const cpu_set_t *mine, bool *bo
     ech_hash128 *all = ech_calloc(count, sizeof *all);
     *bound = false;
     ech_status status = ech_comm_agree(host, all != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status == ECH_OK) {
-        status = ech_comm_all_gather(host, &hash, sizeof hash, all);
+    if (status != ECH_OK || all == NULL) {
+        ech_free(all);
+        return status;
     }
+    status = ech_comm_all_gather(host, &hash, sizeof hash, all);
     for (size_t rank = 0; status == ECH_OK && rank < count; rank++) {
         *bound = *bound || !ech_hash_equal(all[rank], hash);
     }
@@ -91,9 +93,10 @@ static ech_status follow_plan(ech_comm *host, ech_pin_plan *plan, const plan_hea
         status = plan->first != NULL && plan->cpus != NULL ? ECH_OK : ECH_ERR_MEMORY;
     }
     status = ech_comm_agree(host, status);
-    if (status == ECH_OK) {
-        status = ech_comm_broadcast(host, plan->first, first_count * sizeof *plan->first, 0);
+    if (status != ECH_OK || plan->first == NULL || plan->cpus == NULL) {
+        return status;
     }
+    status = ech_comm_broadcast(host, plan->first, first_count * sizeof *plan->first, 0);
     if (status == ECH_OK) {
         status = ech_comm_broadcast(host, plan->cpus, head->cpu_count * sizeof *plan->cpus, 0);
     }
@@ -192,9 +195,11 @@ ech_status ech_pin_log(ech_machine *machine, const ech_pin_result *mine)
     ech_comm *comm = ech_machine_comm(machine);
     ech_pin_result *all = ech_calloc((size_t)ech_comm_size(comm), sizeof *all);
     ech_status status = ech_comm_agree(comm, all != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status == ECH_OK) {
-        status = ech_comm_all_gather(comm, mine, sizeof *mine, all);
+    if (status != ECH_OK || all == NULL) {
+        ech_free(all);
+        return status;
     }
+    status = ech_comm_all_gather(comm, mine, sizeof *mine, all);
     if (status == ECH_OK && ech_comm_rank(comm) == 0) {
         const int hosts = ech_machine_host_count(machine);
         for (int host = 0; host < hosts && host < LOGGED_HOSTS; host++) {

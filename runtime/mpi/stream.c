@@ -109,30 +109,35 @@ static const post_box *box_of(const ech_streams *streams, int host)
     return (const post_box *)(const void *)at_offset(streams, post_box_offset((uint64_t)host));
 }
 
+static ech_status make_streams(ech_machine *machine, const ech_stream_options *options,
+                               ech_streams **out)
+{
+    ech_streams *streams = ech_calloc(1, sizeof *streams);
+    *out = streams;
+    if (streams == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    streams->machine = machine;
+    streams->options = *options;
+    if (options->timeout_ns == 0) {
+        streams->options.timeout_ns = ECH_COMM_TIMEOUT_NS;
+    }
+    if (options->lanes == 0 || options->lanes > LANES_MAX) {
+        return ech_fail(ECH_ERR_ARGUMENT, "%u lanes; 1 to %d are possible", options->lanes,
+                        LANES_MAX);
+    }
+    streams->peers = ech_calloc(host_count_of(streams), sizeof *streams->peers);
+    streams->lane_taken = ech_calloc(options->lanes, sizeof *streams->lane_taken);
+    return streams->peers != NULL && streams->lane_taken != NULL ? ECH_OK : ECH_ERR_MEMORY;
+}
+
 ech_status ech_streams_create(ech_machine *machine, const ech_stream_options *options,
                               ech_streams **out)
 {
-    ech_comm *all = ech_machine_comm(machine);
-    ech_streams *streams = ech_calloc(1, sizeof *streams);
-    ech_status status = streams != NULL ? ECH_OK : ECH_ERR_MEMORY;
-    *out = NULL;
-    if (streams != NULL) {
-        streams->machine = machine;
-        streams->options = *options;
-        if (options->timeout_ns == 0) {
-            streams->options.timeout_ns = ECH_COMM_TIMEOUT_NS;
-        }
-        streams->peers = ech_calloc(host_count_of(streams), sizeof *streams->peers);
-        streams->lane_taken = ech_calloc(options->lanes, sizeof *streams->lane_taken);
-        if (streams->peers == NULL || streams->lane_taken == NULL) {
-            status = ECH_ERR_MEMORY;
-        } else if (options->lanes == 0 || options->lanes > LANES_MAX) {
-            status = ech_fail(ECH_ERR_ARGUMENT, "%u lanes; 1 to %d are possible", options->lanes,
-                              LANES_MAX);
-        }
-    }
-    status = ech_comm_agree(all, status);
-    if (status == ECH_OK) {
+    ech_streams *streams = NULL;
+    ech_status status = make_streams(machine, options, &streams);
+    status = ech_comm_agree(ech_machine_comm(machine), status);
+    if (status == ECH_OK && streams != NULL) {
         const uint64_t bytes =
             host_count_of(streams) > 1 ? chunk_offset(streams, options->lanes, 0) : 0;
         status = ech_window_create(machine, "streams", bytes, true, &streams->window);

@@ -142,26 +142,28 @@ static void free_handle(ech_window **window)
     }
 }
 
-ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t bytes, bool exposed,
-                             ech_window **out)
+static ech_status make_handle(ech_machine *machine, const char *name, ech_window **out)
 {
-    *out = NULL;
-    ech_comm *all = ech_machine_comm(machine);
     ech_window *window = ech_calloc(1, sizeof *window);
-    ech_status status = window != NULL ? ECH_OK : ECH_ERR_MEMORY;
-    if (window != NULL) {
-        snprintf(window->name, sizeof window->name, "%s", name);
-        window->machine = machine;
-        window->shared = MPI_WIN_NULL;
-        window->remote = MPI_WIN_NULL;
-        window->bytes_of =
-            ech_calloc((size_t)ech_machine_host_count(machine), sizeof *window->bytes_of);
-        status = window->bytes_of != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    *out = window;
+    if (window == NULL) {
+        return ECH_ERR_MEMORY;
     }
-    status = ech_comm_agree(all, status);
-    if (status == ECH_OK) {
-        status = ech_comm_agree(all, share_sizes(window, bytes));
-    }
+    snprintf(window->name, sizeof window->name, "%s", name);
+    window->machine = machine;
+    window->shared = MPI_WIN_NULL;
+    window->remote = MPI_WIN_NULL;
+    window->bytes_of =
+        ech_calloc((size_t)ech_machine_host_count(machine), sizeof *window->bytes_of);
+    return window->bytes_of != NULL ? ECH_OK : ECH_ERR_MEMORY;
+}
+
+/* Step by step, for no rank goes on alone. */
+static ech_status make_memory(ech_window *window, uint64_t bytes, bool exposed)
+{
+    ech_machine *machine = window->machine;
+    ech_comm *all = ech_machine_comm(machine);
+    ech_status status = ech_comm_agree(all, share_sizes(window, bytes));
     if (status == ECH_OK) {
         status =
             ech_comm_agree(all, is_alone(window) ? map_alone(window) : allocate_shared(window));
@@ -170,6 +172,18 @@ ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t by
         const bool expose =
             exposed && ech_machine_is_leader(machine) && ech_machine_host_count(machine) > 1;
         status = ech_comm_agree(all, expose ? expose_segment(window) : ECH_OK);
+    }
+    return status;
+}
+
+ech_status ech_window_create(ech_machine *machine, const char *name, uint64_t bytes, bool exposed,
+                             ech_window **out)
+{
+    ech_window *window = NULL;
+    ech_status status = make_handle(machine, name, &window);
+    status = ech_comm_agree(ech_machine_comm(machine), status);
+    if (status == ECH_OK && window != NULL) {
+        status = make_memory(window, bytes, exposed);
     }
     if (status != ECH_OK) {
         /* What some ranks made and others did not cannot be freed together: it is left behind. */

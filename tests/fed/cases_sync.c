@@ -141,7 +141,7 @@ static ech_status make_toy(toy *made, ech_machine *machine, uint32_t height)
     if (status == ECH_OK) {
         status = ech_population_create(made->samples, WORKERS, &made->population);
     }
-    const ech_strategy_options options = ech_strategy_defaults();
+    const ech_strategy_options options = ech_strategy_defaults("fedavg");
     return status == ECH_OK ? ech_strategy_create("fedavg", &options, made->layout, &made->strategy)
                             : status;
 }
