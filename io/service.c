@@ -198,13 +198,8 @@ static ech_status wait_for_room(ech_io *io)
     return ECH_OK;
 }
 
-ech_status ech_io_submit(ech_io *io, ech_io_function function, void *argument, ech_io_job **out)
+static ech_status enqueue(ech_io *io, ech_io_job *job, ech_io_function function, void *argument)
 {
-    *out = NULL;
-    ech_io_job *job = ech_calloc(1, sizeof *job);
-    if (job == NULL) {
-        return ECH_ERR_MEMORY;
-    }
     job->io = io;
     job->function = function;
     job->argument = argument;
@@ -216,12 +211,32 @@ ech_status ech_io_submit(ech_io *io, ech_io_function function, void *argument, e
         pthread_cond_signal(&io->work);
     }
     pthread_mutex_unlock(&io->mutex);
-    if (status != ECH_OK) {
-        ech_free(job);
-        return status;
+    return status;
+}
+
+static ech_status wait_for(ech_io_job *job)
+{
+    ech_io *io = job->io;
+    pthread_mutex_lock(&io->mutex);
+    while (!ech_io_poll(job)) {
+        pthread_cond_wait(&io->progress, &io->mutex);
     }
-    *out = job;
-    return ECH_OK;
+    pthread_mutex_unlock(&io->mutex);
+    return job->status != ECH_OK ? ech_fail(job->status, "%s", job->message) : ECH_OK;
+}
+
+ech_status ech_io_submit(ech_io *io, ech_io_function function, void *argument, ech_io_job **out)
+{
+    *out = ech_calloc(1, sizeof **out);
+    if (*out == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    const ech_status status = enqueue(io, *out, function, argument);
+    if (status != ECH_OK) {
+        ech_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 bool ech_io_poll(const ech_io_job *job)
@@ -231,30 +246,21 @@ bool ech_io_poll(const ech_io_job *job)
 
 ech_status ech_io_wait(ech_io_job **job)
 {
-    ech_io_job *waited = *job;
-    ech_io *io = waited->io;
-    pthread_mutex_lock(&io->mutex);
-    while (!ech_io_poll(waited)) {
-        pthread_cond_wait(&io->progress, &io->mutex);
-    }
-    pthread_mutex_unlock(&io->mutex);
-    const ech_status status = waited->status;
-    if (status != ECH_OK) {
-        ech_fail(status, "%s", waited->message);
-    }
-    ech_free(waited);
+    const ech_status status = wait_for(*job);
+    ech_free(*job);
     *job = NULL;
     return status;
 }
 
+/* The job is on the stack: closing a file must not fail for want of memory. */
 ech_status ech_io_run(ech_io *io, ech_io_function function, void *argument)
 {
     if (pthread_equal(pthread_self(), io->thread)) {
         return function(argument);
     }
-    ech_io_job *job = NULL;
-    const ech_status status = ech_io_submit(io, function, argument, &job);
-    return status == ECH_OK ? ech_io_wait(&job) : status;
+    ech_io_job job = {0};
+    const ech_status status = enqueue(io, &job, function, argument);
+    return status == ECH_OK ? wait_for(&job) : status;
 }
 
 const char *ech_io_reader_program(const ech_io *io)

@@ -66,7 +66,7 @@ bool ech_io_poll(const ech_io_job *job);
  */
 ech_status ech_io_wait(ech_io_job **job);
 
-/** Submit and wait. From the service's own thread it simply calls the function. */
+/** Submit and wait; needs no memory. From the service's own thread it simply calls the function. */
 ech_status ech_io_run(ech_io *io, ech_io_function function, void *argument);
 
 #endif
