@@ -20,7 +20,8 @@
 #include "runtime/base/status.h"
 #include "runtime/mpi/machine.h"
 
-enum { ECH_STREAM_CHUNK_BYTES = 1 << 20, ECH_STREAM_SLOTS = 4 };
+/* Measured: 256 KiB moves as fast as 1 MiB, and a lane stays inside a core's cache. */
+enum { ECH_STREAM_CHUNK_BYTES = 1 << 18, ECH_STREAM_SLOTS = 4 };
 
 /** Opaque: the lanes of all hosts. */
 typedef struct ech_streams ech_streams;
