@@ -48,6 +48,7 @@ int ech_cmd_fit(int argc, char **argv);
 int ech_cmd_topo(int argc, char **argv);
 int ech_cmd_bench(int argc, char **argv);
 int ech_cmd_bench_kernels(int argc, char **argv);
+int ech_cmd_bench_pool(int argc, char **argv);
 int ech_cmd_verify(int argc, char **argv);
 
 #endif
