@@ -154,7 +154,7 @@ ech_status ech_fit_data_create(ech_machine *machine, const ech_config *config,
     ech_fit_data *data = ech_calloc(1, sizeof *data);
     ech_status status =
         ech_comm_agree(ech_machine_comm(machine), data != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status != ECH_OK) {
+    if (status != ECH_OK || data == NULL) {
         ech_free(data);
         return status;
     }

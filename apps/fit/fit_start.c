@@ -27,7 +27,7 @@ static ech_status tell_config(ech_comm *comm, const ech_fit_arguments *arguments
                               ech_config **config, char **text)
 {
     const bool tells = ech_comm_rank(comm) == 0;
-    uint64_t bytes = tells ? strlen(*text) + 1 : 0;
+    uint64_t bytes = tells && *text != NULL ? strlen(*text) + 1 : 0;
     ech_status status = ech_comm_broadcast(comm, &bytes, sizeof bytes, 0);
     if (status != ECH_OK) {
         return status;

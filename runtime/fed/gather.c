@@ -135,12 +135,12 @@ ech_status ech_gather_create(ech_executor *executor, const ech_gather_options *o
     return ECH_OK;
 }
 
-void ech_gather_destroy(ech_gather **out)
+void ech_gather_destroy(ech_gather **handle)
 {
-    if (out == NULL || *out == NULL) {
+    if (handle == NULL || *handle == NULL) {
         return;
     }
-    ech_gather *gather = *out;
+    ech_gather *gather = *handle;
     ech_flight_destroy(&gather->flight);
     for (uint32_t host = 0; gather->hosts != NULL && host < gather->host_count; host++) {
         ech_free(gather->hosts[host].free_slots);
@@ -152,7 +152,7 @@ void ech_gather_destroy(ech_gather **out)
     ech_free(gather->participants);
     ech_sum_plan_destroy(&gather->plan);
     ech_free(gather);
-    *out = NULL;
+    *handle = NULL;
 }
 
 /* ---- what happens when a task has landed ---- */

@@ -48,7 +48,7 @@ ech_status ech_gather_slots(ech_aggregators aggregators, const ech_topology *top
 /** @param options  copied; what it points to is borrowed until the gather is destroyed. */
 ech_status ech_gather_create(ech_executor *executor, const ech_gather_options *options,
                              ech_gather **out);
-void ech_gather_destroy(ech_gather **gather);
+void ech_gather_destroy(ech_gather **handle);
 
 /**
  * Run it for one round.

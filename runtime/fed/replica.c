@@ -107,7 +107,7 @@ ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, ui
     ech_comm *comm = ech_machine_comm(machine);
     ech_replica *replica = ech_calloc(1, sizeof *replica);
     ech_status status = ech_comm_agree(comm, replica != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status != ECH_OK) {
+    if (status != ECH_OK || replica == NULL) {
         ech_free(replica);
         return status;
     }
@@ -129,12 +129,12 @@ ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, ui
     return ECH_OK;
 }
 
-void ech_replica_destroy(ech_replica **out)
+void ech_replica_destroy(ech_replica **handle)
 {
-    if (out == NULL || *out == NULL) {
+    if (handle == NULL || *handle == NULL) {
         return;
     }
-    ech_replica *replica = *out;
+    ech_replica *replica = *handle;
     for (uint32_t slot = 0; replica->handles != NULL && slot < replica->slot_count; slot++) {
         ech_exact_sum_destroy(&replica->handles[slot]);
     }
@@ -144,7 +144,7 @@ void ech_replica_destroy(ech_replica **out)
     ech_window_destroy(&replica->sums);
     ech_window_destroy(&replica->model);
     ech_free(replica);
-    *out = NULL;
+    *handle = NULL;
 }
 
 const ech_layout *ech_replica_layout(const ech_replica *replica)

@@ -27,7 +27,7 @@ typedef struct ech_replica ech_replica;
 ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
                               ech_replica **out);
 /** Collective over the machine. */
-void ech_replica_destroy(ech_replica **replica);
+void ech_replica_destroy(ech_replica **handle);
 
 const ech_layout *ech_replica_layout(const ech_replica *replica);
 

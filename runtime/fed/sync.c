@@ -89,7 +89,7 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
     ech_comm *comm = ech_machine_comm(machine);
     ech_sync *sync = ech_calloc(1, sizeof *sync);
     ech_status status = ech_comm_agree(comm, sync != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status != ECH_OK) {
+    if (status != ECH_OK || sync == NULL) {
         ech_free(sync);
         return status;
     }
@@ -114,17 +114,17 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
     return ECH_OK;
 }
 
-void ech_sync_destroy(ech_sync **out)
+void ech_sync_destroy(ech_sync **handle)
 {
-    if (out == NULL || *out == NULL) {
+    if (handle == NULL || *handle == NULL) {
         return;
     }
-    ech_sync *sync = *out;
+    ech_sync *sync = *handle;
     ech_free(sync->rank.update.values);
     ech_free(sync->rank.update.counters);
     ech_replica_destroy(&sync->replica);
     ech_free(sync);
-    *out = NULL;
+    *handle = NULL;
 }
 
 ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry)

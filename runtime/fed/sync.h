@@ -53,7 +53,7 @@ typedef struct ech_sync ech_sync;
 /** Collective. @return the same status on every rank. */
 ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out);
 /** Collective. */
-void ech_sync_destroy(ech_sync **sync);
+void ech_sync_destroy(ech_sync **handle);
 
 ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry);
 

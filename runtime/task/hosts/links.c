@@ -12,7 +12,8 @@
 static const uint64_t poll_after_item_ns = 1000000;
 static const uint64_t nap_first_ns = 50000;
 static const uint64_t nap_max_ns = 2000000;
-/* After so long without a message naps may grow further: each costs about 30 us of the processor. */
+/* After so long without a message naps may grow further: each costs about 30 us of the processor.
+ */
 static const uint64_t long_quiet_ns = 1000000000;
 static const uint64_t nap_quiet_max_ns = 5000000;
 enum { FORWARDS_A_CALL = 256 };
