@@ -50,8 +50,8 @@ static void fill_parameter(const ech_network *network, const ech_tensor *tensor,
 {
     const uint64_t start = base(tensor->name, seed);
     const bool is_weight = tensor->dimension_count > 1, is_bias = ends_with(tensor->name, ".bias");
-    const float bound =
-        (float)sqrt(6.0 / (double)(tensor->count / (is_weight ? tensor->shape[0] : 1)));
+    const uint64_t inputs = tensor->count / (is_weight ? tensor->shape[0] : 1);
+    const float bound = (float)sqrt(6.0 / (double)inputs);
     const float norm_scale = closes_branch(network, tensor->name) ? 0.125F : 1.0F;
     for (uint64_t i = 0; i < tensor->count; i++) {
         const float u = unit(hash_at(start, i));

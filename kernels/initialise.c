@@ -67,7 +67,8 @@ static void initialise_affine(const ech_network *network, const ech_layer *layer
         fill(values + bias->offset, bias->count, 0.0F);
         return;
     }
-    const double fan_in = (double)(weight->count / weight->shape[0]);
+    const uint64_t inputs = weight->count / weight->shape[0];
+    const double fan_in = (double)inputs;
     fill_uniform(values + bias->offset, bias->count, sqrt(1.0 / fan_in),
                  tensor_stream(seed, layer->bias));
 }

@@ -75,7 +75,7 @@ static inline void *ech_plan_slot_gradient(const ech_plan *plan, uint32_t slot)
 }
 
 /** The call of one step for the plan's current batch (plan_run.c). */
-ech_step_call ech_plan_call(const ech_plan *plan, const ech_plan_step *step);
+ech_step_call ech_plan_call(const ech_plan *plan, const ech_plan_step *planned);
 
 /** Say that the input slot was written with `batch` samples by somebody else than set_input. */
 void ech_plan_begin_batch(ech_plan *plan, uint32_t batch);

@@ -99,6 +99,7 @@ ECH_INLINE void largest_body(const window *at, const float *in, float *out, uint
         }
     }
     for (size_t c = 0; c < block; c++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): a window has a place */
         out[c] = best[c];
     }
     for (size_t c = 0; choices != NULL && c < block; c++) {

@@ -32,7 +32,7 @@ typedef struct {
 
 static void describe_apps(const ech_app_registry *apps, app_entry *entries)
 {
-    for (size_t i = 0; i < apps->count; i++) {
+    for (size_t i = 0; entries != NULL && i < apps->count; i++) {
         memcpy(entries[i].name, apps->apps[i].name, strlen(apps->apps[i].name));
         entries[i].fingerprint = ech_app_fingerprint(&apps->apps[i]);
     }
@@ -71,7 +71,7 @@ static ech_status receive_and_compare(ech_comm *comm, const app_entry *mine, siz
     }
     app_entry *first = ech_calloc(first_count + 1, sizeof *first);
     status = ech_comm_agree(comm, first == NULL ? ECH_ERR_MEMORY : ECH_OK);
-    if (status == ECH_OK) {
+    if (status == ECH_OK && first != NULL && mine != NULL) {
         memcpy(first, mine, (first_count < count ? first_count : count) * sizeof *first);
         status = ech_comm_broadcast(comm, first, first_count * sizeof *first, 0);
     }
@@ -293,7 +293,7 @@ static ech_status mpi_create(ech_executor *executor)
     mpi_backend *backend = ech_calloc(1, sizeof *backend);
     executor->backend = backend;
     ech_status status = ech_comm_agree(comm, backend == NULL ? ECH_ERR_MEMORY : ECH_OK);
-    if (status != ECH_OK) {
+    if (status != ECH_OK || backend == NULL) {
         return status;
     }
     backend->machine = machine;

@@ -15,7 +15,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/task/executor_priv.h"
 
-extern char **environ;
+extern char **environ; /* NOLINT(readability-redundant-declaration): POSIX wants it declared */
 
 enum {
     ARGUMENTS_BYTES_MAX = 64 * 1024,

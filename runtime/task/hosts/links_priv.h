@@ -108,7 +108,7 @@ bool ech_links_claim(ech_links *links, uint64_t ref);
 bool ech_links_send_task(ech_links *links, int host, uint64_t ref);
 ech_status ech_links_admit(ech_links *links, const task_item *item, const void *payload);
 bool ech_links_admit_waiting(ech_links *links);
-void ech_links_take_back(ech_pool *pool, uint32_t cell);
+void ech_links_take_back(ech_pool *pool, uint32_t index);
 void ech_links_take_done(ech_links *links, const done_item *item, const void *data);
 /** Where a task that is bound elsewhere has to go; -1: it may run here. */
 int ech_links_destination(const ech_links *links, const ech_cell *cell);
