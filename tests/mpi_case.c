@@ -107,6 +107,18 @@ static int settle(void)
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A rank that dies while another is still in MPI_Init ends that one with a message of MPI's own. */
+static ech_status begin_together(void)
+{
+    ech_comm *world = NULL;
+    ech_status status = ech_comm_create(MPI_COMM_WORLD, ECH_COMM_TIMEOUT_NS, &world);
+    if (status == ECH_OK) {
+        status = ech_comm_barrier(world);
+    }
+    ech_comm_destroy(&world);
+    return status;
+}
+
 static int run_case(const mpi_case *one)
 {
     ech_status status = ech_guard_start();
@@ -115,6 +127,9 @@ static int run_case(const mpi_case *one)
     }
     if (status == ECH_OK) {
         status = ech_mpi_start();
+    }
+    if (status == ECH_OK) {
+        status = begin_together();
     }
     if (status != ECH_OK) {
         ech_abort(status);
