@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <hwloc.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -6,10 +7,10 @@
 #include "tests/support.h"
 
 /* Two sockets of 64 cores, each in four NUMA domains of 16 cores with caches of four (an Expanse
- * node set to NPS4); and one socket of 64 cores with two threads each in four domains, caches of
- * eight (a Frontier node). */
+ * node set to NPS4); and one socket of 64 cores in four domains, caches of eight, with two threads
+ * each, where the system numbers all first threads before all second ones (a Frontier node). */
 static const char expanse[] = "package:2 numa:4 l3:4 core:4 pu:1";
-static const char frontier[] = "package:1 numa:4 l3:2 core:8 pu:2";
+static const char frontier[] = "package:1 numa:4 l3:2 core:8 pu:2(indexes=2*64:1*2)";
 
 TestSuite(mpi_pin, .fini = ech_test_expect_no_leak);
 
@@ -89,36 +90,78 @@ Test(mpi_pin, hardware_threads_of_a_core_stay_together)
 {
     ech_pin_plan plan = make_plan(frontier, NULL, 8, 1);
     expect_disjoint(&plan);
-    expect_cpus(&plan, 0, (uint32_t[]){0, 1}, 2);
-    expect_cpus(&plan, 1, (uint32_t[]){16, 17}, 2);
-    expect_cpus(&plan, 2, (uint32_t[]){32, 33}, 2);
+    for (uint32_t rank = 0; rank < 8; rank++) {
+        expect_cpus(&plan, rank, (uint32_t[]){8 * rank, 8 * rank + 64}, 2);
+    }
     ech_pin_plan_free(&plan);
 }
 
 /* Frontier keeps the first core of each cache for the system. */
 Test(mpi_pin, only_allowed_processors_are_given)
 {
-    ech_pin_plan plan =
-        make_plan(frontier, "2-15,18-31,34-47,50-63,66-79,82-95,98-111,114-127", 8, 7);
+    ech_pin_plan plan = make_plan(frontier,
+                                  "1-7,9-15,17-23,25-31,33-39,41-47,49-55,57-63,"
+                                  "65-71,73-79,81-87,89-95,97-103,105-111,113-119,121-127",
+                                  8, 7);
     cr_expect_eq(plan.cores, 56);
     expect_disjoint(&plan);
     for (uint32_t rank = 0; rank < 8; rank++) {
-        const uint32_t first = plan.first[rank];
-        cr_expect_eq(plan.first[rank + 1] - first, 14);
-        cr_expect_eq(plan.cpus[first], 16 * rank + 2);
-        cr_expect_eq(plan.cpus[first + 13], 16 * rank + 15);
+        uint32_t cpus[14];
+        for (uint32_t i = 0; i < 7; i++) {
+            cpus[2 * i] = 8 * rank + 1 + i;
+            cpus[2 * i + 1] = 8 * rank + 65 + i;
+        }
+        expect_cpus(&plan, rank, cpus, 14);
     }
     ech_pin_plan_free(&plan);
 }
 
 Test(mpi_pin, one_allowed_thread_of_a_core_is_a_core)
 {
-    ech_pin_plan plan = make_plan(frontier, "0,2,4", 3, 1);
+    ech_pin_plan plan = make_plan(frontier, "0,65,2", 3, 1);
     cr_expect_eq(plan.cores, 3);
-    for (uint32_t rank = 0; rank < 3; rank++) {
-        expect_cpus(&plan, rank, (uint32_t[]){2 * rank}, 1);
-    }
+    expect_cpus(&plan, 0, (uint32_t[]){0}, 1);
+    expect_cpus(&plan, 1, (uint32_t[]){65}, 1);
+    expect_cpus(&plan, 2, (uint32_t[]){2}, 1);
     ech_pin_plan_free(&plan);
+}
+
+/* A machine as lstopo would save it. */
+static void write_xml(const char *synthetic, const char *path)
+{
+    hwloc_topology_t topology = NULL;
+    cr_assert_eq(hwloc_topology_init(&topology), 0);
+    cr_assert_eq(hwloc_topology_set_synthetic(topology, synthetic), 0);
+    cr_assert_eq(hwloc_topology_load(topology), 0);
+    cr_assert_eq(hwloc_topology_export_xml(topology, path, 0), 0);
+    hwloc_topology_destroy(topology);
+}
+
+static void expect_same_plan_from_xml(const char *synthetic, uint32_t ranks, uint32_t threads)
+{
+    char directory[ECH_TEST_PATH_BYTES];
+    char path[ECH_TEST_PATH_BYTES];
+    ech_pin_plan saved;
+    ech_test_make_directory(directory);
+    ech_test_write_text(directory, "machine.xml", "", path);
+    write_xml(synthetic, path);
+    const ech_pin_source source = {.xml_path = path};
+    cr_assert_eq(ech_pin_plan_make(&source, ranks, threads, &saved), ECH_OK, "%s",
+                 ech_status_message());
+    ech_test_remove_directory(directory);
+    ech_pin_plan plan = make_plan(synthetic, NULL, ranks, threads);
+    cr_assert_eq(saved.outcome, ECH_PIN_DONE);
+    cr_assert_eq(saved.first[ranks], plan.first[ranks]);
+    cr_expect_arr_eq(saved.first, plan.first, (ranks + 1) * sizeof *plan.first);
+    cr_expect_arr_eq(saved.cpus, plan.cpus, plan.first[ranks] * sizeof *plan.cpus);
+    ech_pin_plan_free(&saved);
+    ech_pin_plan_free(&plan);
+}
+
+Test(mpi_pin, a_saved_machine_gives_the_same_plan)
+{
+    expect_same_plan_from_xml(expanse, 16, 8);
+    expect_same_plan_from_xml(frontier, 8, 7);
 }
 
 Test(mpi_pin, uneven_domains_get_what_fits)
@@ -166,9 +209,11 @@ Test(mpi_pin, nonsense_is_refused)
     ech_pin_plan plan;
     const ech_pin_source good = {.synthetic = "core:4 pu:2"};
     const ech_pin_source bad = {.synthetic = "cauliflower:4"};
+    const ech_pin_source file = {.xml_path = "/no/such/machine.xml"};
     const ech_pin_source list = {.synthetic = "core:4 pu:2", .allowed = "one-two"};
     cr_expect_eq(ech_pin_plan_make(&good, 0, 1, &plan), ECH_ERR_ARGUMENT);
     cr_expect_eq(ech_pin_plan_make(&good, 1, 0, &plan), ECH_ERR_ARGUMENT);
     cr_expect_eq(ech_pin_plan_make(&bad, 1, 1, &plan), ECH_ERR_ARGUMENT);
+    cr_expect_eq(ech_pin_plan_make(&file, 1, 1, &plan), ECH_ERR_ARGUMENT);
     cr_expect_eq(ech_pin_plan_make(&list, 1, 1, &plan), ECH_ERR_ARGUMENT);
 }
