@@ -2,7 +2,7 @@
 
 #include "runtime/base/memory.h"
 
-enum { GROWTH_BYTES = 1 << 16, STRUCTURE_BYTES = 4096, OBJECT_BYTES = 1280 };
+enum { GROWTH_BYTES = 1 << 16, STRUCTURE_BYTES = 4096, OBJECT_BYTES = 640 };
 
 /* HDF5's core driver asks these for its memory; the last call leaves the whole file in the image.
  */

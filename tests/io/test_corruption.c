@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,7 +43,7 @@ static void start(void)
     for (size_t i = 0; i < SAMPLES; i++) {
         labels[i] = (uint8_t)(i % 10);
     }
-    strcpy(path, fixture_path("file"));
+    snprintf(path, sizeof path, "%s", fixture_path("file"));
 }
 
 static void stop(void)
@@ -267,7 +268,7 @@ Test(corruption, of_compressed_idx_files)
     static unsigned char label_content[8 + SAMPLES] = {
         0, 0, 8, 1, 0, 0, SAMPLES >> 8, SAMPLES & 255};
     memcpy(content + 16, images, sizeof images);
-    strcpy(labels_path, fixture_path("labels"));
+    snprintf(labels_path, sizeof labels_path, "%s", fixture_path("labels"));
     fixture_store(labels_path, label_content, sizeof label_content);
     gzFile file = gzopen(fixture_path("good"), "wb");
     cr_assert_eq(gzwrite(file, content, sizeof content), (int)sizeof content);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -35,11 +36,11 @@ static void start(void)
     for (size_t i = 0; i < sizeof test_images; i++) {
         test_images[i] = (uint8_t)(i * 17 + 3);
     }
-    for (uint8_t i = 0; i < TRAIN; i++) {
-        train_labels[i] = i % 4;
+    for (size_t i = 0; i < TRAIN; i++) {
+        train_labels[i] = (uint8_t)(i % 4);
     }
-    for (uint8_t i = 0; i < TEST; i++) {
-        test_labels[i] = i % 3;
+    for (size_t i = 0; i < TEST; i++) {
+        test_labels[i] = (uint8_t)(i % 3);
     }
     content = (ech_dataset_content){
         .parts = {{TRAIN, train_images, train_labels}, {TEST, test_images, test_labels}},
@@ -264,7 +265,7 @@ static ech_status add_unwritten(void *argument)
 Test(dataset, a_size_that_is_only_promised_asks_for_no_memory)
 {
     char path[2 * ECH_TEST_PATH_BYTES];
-    strcpy(path, fixture_path("foreign.h5"));
+    snprintf(path, sizeof path, "%s", fixture_path("foreign.h5"));
     fixture_add_foreign(path, "/train/labels", H5T_NATIVE_UINT8, 1, train_shape, train_labels);
     cr_assert_eq(ech_io_run(fixture_io, add_unwritten, path), ECH_OK);
     expect_refused(path, "promises more elements than the file holds");
