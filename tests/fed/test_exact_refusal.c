@@ -170,6 +170,36 @@ Test(exact_refusal, a_damaged_piece)
     expect_unchanged();
 }
 
+/* Words of a piece: 9 of its header, 2 counters, then the first segment's tensor, bin, first,
+ * count.
+ */
+enum { WORD_SEGMENT_COUNT = 8, WORD_FIRST = 13, WORD_COUNT = 14 };
+
+Test(exact_refusal, a_segment_beyond_its_tensor)
+{
+    static uint64_t piece[1024];
+    const size_t bytes = export_first(piece, sizeof piece);
+    const uint64_t elements = layout->tensors[0].count;
+    cr_assert_eq(piece[WORD_FIRST], 0);
+    piece[WORD_FIRST] = elements - piece[WORD_COUNT] + 1;
+    cr_expect_eq(ech_exact_sum_import(sum, piece, bytes), ECH_ERR_FORMAT);
+    piece[WORD_FIRST] = elements + 1;
+    cr_expect_eq(ech_exact_sum_import(sum, piece, bytes), ECH_ERR_FORMAT);
+    expect_unchanged();
+}
+
+Test(exact_refusal, a_piece_with_more_in_it_than_it_says)
+{
+    static uint64_t piece[65536];
+    const size_t bytes = export_first(piece, sizeof piece);
+    cr_assert_gt(piece[WORD_SEGMENT_COUNT], 1);
+    piece[WORD_SEGMENT_COUNT]--;
+    cr_expect_eq(ech_exact_sum_import(sum, piece, bytes), ECH_ERR_FORMAT);
+    piece[WORD_SEGMENT_COUNT] += 2;
+    cr_expect_eq(ech_exact_sum_import(sum, piece, bytes), ECH_ERR_FORMAT);
+    expect_unchanged();
+}
+
 Test(exact_refusal, room_too_small_for_a_piece)
 {
     _Alignas(8) static char piece[ECH_EXACT_SUM_PIECE_BYTES_MIN];

@@ -50,6 +50,17 @@ Test(placement, cuts_go_to_the_largest_boundary_nearby)
     ech_topology_destroy(&t);
 }
 
+/* Between two boundaries in reach the nearer one: 17 lies in [15, 18). */
+Test(placement, cuts_go_to_the_nearer_end_of_a_subtree)
+{
+    ech_topology *t = NULL;
+    cr_assert_eq(ech_topology_tiers((uint32_t[]){16, 48}, 2, &t), ECH_OK);
+    ech_placement *placement = place(t, (uint32_t[]){17, 31}, 2);
+    cr_expect_eq(leaves_of(placement, 0), 18);
+    ech_placement_destroy(&placement);
+    ech_topology_destroy(&t);
+}
+
 static void expect_runs_cover(const ech_placement *placement, uint32_t leaf_count)
 {
     uint32_t next = 0;

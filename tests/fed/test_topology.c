@@ -102,6 +102,10 @@ Test(topology, generated_workers_are_numbered_from_left_to_right)
         cr_expect_eq(ech_topology_worker_node(t, w), 4 + w);
         cr_expect_eq(ech_topology_leaf_node(t, w), 4 + w);
     }
+    static const uint32_t children[] = {3, 2, 2}; /* child j of 7 belongs to floor(3 j / 7) */
+    for (uint32_t a = 0; a < 3; a++) {
+        cr_expect_eq(ech_topology_node(t, 1 + a)->child_count, children[a]);
+    }
     cr_expect_str_eq(ech_topology_name(t, 0, name), "leader");
     cr_expect_str_eq(ech_topology_name(t, 3, name), "aggregator-1.2");
     cr_expect_str_eq(ech_topology_name(t, 10, name), "worker-6");
