@@ -260,9 +260,9 @@ static const ech_option machine_options[] = {
      .help = "one sum a rank, or one an aggregator with bytes over each edge"},
     {.key = "transfer",
      .type = ECH_OPTION_CHOICE,
-     .choices = "shared|rma",
+     .choices = "shared",
      .standard = "shared",
-     .help = "how a rank gets the global model: reads its host's copy, or gets its own by RMA"},
+     .help = "how a rank gets the global model: it reads its host's one copy in place"},
 };
 
 static const ech_option checkpoint_options[] = {

@@ -22,7 +22,7 @@ typedef enum { ECH_FIT_SPLIT_RULE, ECH_FIT_SPLIT_IDS, ECH_FIT_SPLIT_FILE } ech_f
 typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
 typedef enum { ECH_FIT_PROCESS_SYNC } ech_fit_process;
 typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
-typedef enum { ECH_FIT_TRANSFER_SHARED, ECH_FIT_TRANSFER_RMA } ech_fit_transfer;
+typedef enum { ECH_FIT_TRANSFER_SHARED } ech_fit_transfer;
 typedef enum {
     ECH_FIT_LEADER_AUTO,
     ECH_FIT_LEADER_TRAINS,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds with warnings as errors, and runs every test, the format check and cppcheck; with --deep also
-# clang-tidy over the whole tree and the suites under sanitizers, which take longer.
+# Builds with warnings as errors, and runs every test, the format check and cppcheck; with --deep
+# also clang-tidy over the whole tree and the suites under sanitizers, which take longer.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

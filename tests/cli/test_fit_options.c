@@ -99,7 +99,7 @@ Test(fit_options, everything_can_be_given)
                    "threads: 2\n"
                    "leader: dedicated\n"
                    "aggregators: materialised\n"
-                   "transfer: rma\n"
+                   "transfer: shared\n"
                    "checkpoint: {every: 5, keep: 1}\n");
     char file[2 * ECH_TEST_PATH_BYTES];
     snprintf(file, sizeof file, "%s/fashion-mnist.h5", directory);
@@ -129,7 +129,7 @@ Test(fit_options, everything_can_be_given)
     cr_expect_eq(options.threads, 2);
     cr_expect_eq(options.leader, ECH_FIT_LEADER_DEDICATED);
     cr_expect_eq(options.aggregators, ECH_FIT_MATERIALISED);
-    cr_expect_eq(options.transfer, ECH_FIT_TRANSFER_RMA);
+    cr_expect_eq(options.transfer, ECH_FIT_TRANSFER_SHARED);
     cr_expect_eq(options.checkpoint.every, 5);
     cr_expect_eq(options.checkpoint.keep, 1);
 }
