@@ -65,11 +65,13 @@ ech_status ech_executor_init(ech_executor *executor, const ech_app_registry *app
     ech_graph_init(&executor->graph);
     ech_recorder_init(&executor->recorder, options->sink);
     ech_memo_init(&executor->memo, options->store);
+    ech_watch_init(&executor->watch);
     return ECH_OK;
 }
 
 void ech_executor_clear(ech_executor *executor)
 {
+    ech_watch_clear(&executor->watch);
     ech_graph_clear(&executor->graph);
     ech_memo_clear(&executor->memo);
 }
@@ -84,9 +86,6 @@ ech_status ech_executor_create(const ech_app_registry *apps, const ech_executor_
     ech_status status = ech_executor_init(*out, apps, options);
     if (status == ECH_OK) {
         status = (*out)->variant->create(*out);
-    }
-    if (status == ECH_OK && (*out)->rank == 0) {
-        status = ech_memo_load(&(*out)->memo);
     }
     if (status != ECH_OK) {
         ech_executor_destroy(out);

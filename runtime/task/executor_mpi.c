@@ -323,6 +323,10 @@ static ech_status mpi_create(ech_executor *executor)
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, prepare_teams(executor, backend));
     }
+    if (status == ECH_OK) {
+        status =
+            ech_comm_agree(comm, executor->rank == 0 ? ech_memo_load(&executor->memo) : ECH_OK);
+    }
     return status;
 }
 

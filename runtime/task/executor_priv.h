@@ -11,6 +11,7 @@
 #include "runtime/task/recorder.h"
 #include "runtime/task/run.h"
 #include "runtime/task/task.h"
+#include "runtime/task/watch.h"
 
 typedef struct {
     const char *name;
@@ -55,6 +56,7 @@ struct ech_executor {
     ech_graph graph;
     ech_recorder recorder;
     ech_memo memo;
+    ech_watch watch;
     ech_task_context *current;    /* the innermost task that this rank runs; NULL in the program */
     uint32_t open_children;       /* of the program */
     const ech_future *continuing; /* whose continuation runs; NULL: none */

@@ -4,8 +4,7 @@
 
 static ech_status serial_create(ech_executor *executor)
 {
-    (void)executor;
-    return ECH_OK;
+    return ech_memo_load(&executor->memo);
 }
 
 static void serial_destroy(ech_executor *executor)

@@ -132,6 +132,7 @@ static ech_status open_other(ech_executor *first, ech_executor *other, int rank,
     other->hosts = 1;
     ech_graph_init(&other->graph);
     ech_memo_init(&other->memo, NULL);
+    ech_watch_init(&other->watch);
     other->recorder.scale = first->recorder.scale;
     const ech_status status = open_pool(other, rank, shared);
     if (status == ECH_OK) {
@@ -186,7 +187,7 @@ static ech_status threads_create(ech_executor *executor)
     for (uint32_t i = 1; i < ranks && status == ECH_OK; i++) {
         status = open_other(executor, &backend->others[i - 1], (int)i, shared);
     }
-    return status;
+    return status == ECH_OK ? ech_memo_load(&executor->memo) : status;
 }
 
 static void close_backend(ech_executor *executor)

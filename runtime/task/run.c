@@ -57,16 +57,38 @@ static ech_status call_in_black_box(ech_task_context *context, size_t *result_by
     return status;
 }
 
+/* A multi-rank member that runs in turn on a thread of its own is not watched: its entry would lie
+ * between those of others. */
+static ech_status call_watched(ech_task_context *context, size_t *result_bytes, uint8_t *flags)
+{
+    const ech_call *call = context->call;
+    ech_executor *executor = context->executor;
+    if (call->walltime_ns == 0 || (call->team != NULL && executor->hosts * executor->ranks == 1)) {
+        return call_in_black_box(context, result_bytes);
+    }
+    ech_watch_entry entry = {.task = call->id,
+                             .app = executor->apps->apps[call->app].name,
+                             .rank = executor->rank,
+                             .host = executor->host,
+                             .walltime_ns = call->walltime_ns};
+    ech_watch_enter(&executor->watch, &entry);
+    const ech_status status = call_in_black_box(context, result_bytes);
+    *flags = ech_watch_leave(&executor->watch, &entry) ? ECH_RECORD_LATE : 0;
+    return status;
+}
+
 void ech_run_call(ech_executor *executor, const ech_call *call, uint64_t started_ticks,
                   ech_outcome *outcome)
 {
     ech_task_context context = {.executor = executor, .call = call, .outer = executor->current};
     executor->current = &context;
     size_t result_bytes = 0;
-    const ech_status status = call_in_black_box(&context, &result_bytes);
+    uint8_t flags = 0;
+    const ech_status status = call_watched(&context, &result_bytes, &flags);
     executor->current = context.outer;
     *outcome = (ech_outcome){
         .status = status,
+        .flags = flags,
         .rank = (uint32_t)executor->rank,
         .host = (uint16_t)executor->host,
         .core = (uint16_t)sched_getcpu(),

@@ -8,6 +8,7 @@
 #include "runtime/task/task.h"
 #include "tests/mpi_case.h"
 #include "tests/task/scenarios.h"
+#include "tests/task/stress.h"
 
 static void run_all(ech_leader_mode mode)
 {
@@ -96,6 +97,29 @@ static void idle_is_free(void)
     ech_machine_destroy(&machine);
 }
 
+static void stress_like_serial(void)
+{
+    enum { SEEDS = 3, TASKS = 3000, TEAM_RANKS = 2 };
+    ech_machine *machine = NULL;
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
+    ech_machine_set_leader_mode(machine, ECH_LEADER_TRAINS);
+    const ech_executor_options serial = {.kind = ECH_EXECUTOR_SERIAL};
+    const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
+    const uint32_t seeds = stress_setting("ECH_STRESS_SEEDS", SEEDS);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        stress here = {.seed = seed,
+                       .tasks = stress_setting("ECH_STRESS_TASKS", TASKS),
+                       .team_ranks = TEAM_RANKS};
+        stress there = here;
+        mpi_expect_ok(stress_run(&here, &options));
+        if (ech_machine_rank(machine) == 0) {
+            mpi_expect_ok(stress_run(&there, &serial));
+            mpi_expect(here.digest == there.digest, "seed %d differs from serial", (int)seed);
+        }
+    }
+    ech_machine_destroy(&machine);
+}
+
 static const mpi_case task_cases[] = {
     {"scenarios_1", .ranks = 1, .seconds = 60, .run = leaders_train},
     {"scenarios_3", .ranks = 3, .seconds = 60, .run = leaders_train},
@@ -105,6 +129,9 @@ static const mpi_case task_cases[] = {
     {"scenarios_3_hosts", .ranks = 5, .cliques = 3, .seconds = 60, .run = leaders_train},
     {"scenarios_2_hosts_dedicated", .ranks = 6, .cliques = 2, .seconds = 60,
      .run = leaders_are_dedicated},
+    {"stress_3", .ranks = 3, .seconds = 90, .run = stress_like_serial},
+    {"stress_2_hosts", .ranks = 4, .cliques = 2, .seconds = 90, .run = stress_like_serial},
+    {"stress_3_hosts", .ranks = 5, .cliques = 3, .seconds = 90, .run = stress_like_serial},
     {"idle_is_free", .ranks = 4, .cliques = 2, .seconds = 60, .run = idle_is_free},
 };
 MPI_CASES(task, task_cases)
