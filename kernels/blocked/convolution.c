@@ -137,7 +137,7 @@ static ech_status make_forward(ech_convolution *convolution)
         return ECH_ERR_MEMORY;
     }
     shape.tap_offsets = offsets;
-    ech_status status = ech_direct_create(&shape, &convolution->forward);
+    ech_status status = ech_spanning_create(&shape, spec->max_batch, &convolution->forward);
     if (status == ECH_OK && spec->training) {
         shape.out = gradient_grid(convolution);
         status = ech_direct_update_create(&shape, spec->max_batch, &convolution->update);
@@ -236,7 +236,7 @@ static ech_status make_class(const ech_convolution *convolution, input_class *cl
         class->row_residue * shape.out.row + class->column_residue * shape.out.column;
     shape.out.row *= window->stride_height;
     shape.out.column *= window->stride_width;
-    const ech_status status = ech_direct_create(&shape, &class->direct);
+    const ech_status status = ech_spanning_create(&shape, spec->max_batch, &class->direct);
     ech_free(offsets);
     return status;
 }
@@ -272,10 +272,10 @@ void ech_convolution_destroy(ech_convolution **convolution)
         return;
     }
     for (size_t i = 0; (*convolution)->classes != NULL && i < class_count(*convolution); i++) {
-        ech_direct_destroy(&(*convolution)->classes[i].direct);
+        ech_spanning_destroy(&(*convolution)->classes[i].direct);
     }
     ech_free((*convolution)->classes);
-    ech_direct_destroy(&(*convolution)->forward);
+    ech_spanning_destroy(&(*convolution)->forward);
     ech_direct_update_destroy(&(*convolution)->update);
     ech_free(*convolution);
     *convolution = NULL;
@@ -327,7 +327,7 @@ size_t ech_convolution_panel_width(const ech_convolution *convolution)
 
 size_t ech_convolution_tile_rows(const ech_convolution *convolution)
 {
-    return ech_direct_tile_rows(convolution->forward);
+    return ech_direct_tile_rows(convolution->forward.along_positions);
 }
 
 static ech_blocked_size input_size(const ech_convolution *convolution, size_t batch)
@@ -371,7 +371,7 @@ void ech_convolution_forward(const ech_convolution *convolution, const ech_direc
 {
     zero_unless_covered(convolution, convolution->spec.out, convolution->out_block, run->out,
                         run->batch);
-    ech_direct_run(convolution->forward, run);
+    ech_spanning_run(&convolution->forward, run);
 }
 
 void ech_convolution_update(const ech_convolution *convolution, const ech_direct_update_args *run)
@@ -396,10 +396,10 @@ void ech_convolution_backward(const ech_convolution *convolution, const ech_dire
     }
     for (size_t i = 0; i < class_count(convolution); i++) {
         const input_class *class = &convolution->classes[i];
-        if (class->direct != NULL) {
+        if (!class_is_empty(class)) {
             ech_direct_run_args part = *run;
             part.weights = run->weights + class->weights_begin;
-            ech_direct_run(class->direct, &part);
+            ech_spanning_run(&class->direct, &part);
         }
     }
 }

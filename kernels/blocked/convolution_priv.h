@@ -6,6 +6,7 @@
 #define ECH_KERNELS_BLOCKED_CONVOLUTION_PRIV_H
 
 #include "kernels/blocked/convolution.h"
+#include "kernels/blocked/spanning.h"
 
 /* Taps of one direction whose position, for inputs of one residue, is an output's. */
 typedef struct {
@@ -20,7 +21,7 @@ typedef struct {
 typedef struct {
     residue rows, columns;
     size_t row_residue, column_residue;
-    ech_direct *direct;   /* NULL where no tap meets these inputs */
+    ech_spanning direct;  /* not made where no tap meets these inputs */
     size_t weights_begin; /* in the transposed weights */
 } input_class;
 
@@ -33,7 +34,7 @@ struct ech_convolution {
     size_t deep_width, deep_panels; /* of the output, as the input of backward */
     bool expanded;                  /* windows side by side */
     size_t border_rows, border_columns;
-    ech_direct *forward;
+    ech_spanning forward;
     ech_direct_update *update;
     input_class *classes; /* [stride_height * stride_width] */
 };

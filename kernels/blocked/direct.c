@@ -10,7 +10,7 @@
  * into chunks: each but the first is summed apart and then added.
  */
 enum {
-    CHAIN_PRODUCTS = 640,             /* summed one after the other at most */
+    CHAIN_PRODUCTS = 320,             /* summed one after the other at most */
     PIECE_COLUMNS = 64,               /* positions of one product at most */
     TILE_BYTES = 32 * 1024,           /* outputs of one panel that stay in the first-level cache */
     SHARED_WEIGHTS_BYTES = 512 * 1024 /* weights that stay in it while all positions pass by */

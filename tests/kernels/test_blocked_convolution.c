@@ -41,6 +41,9 @@ static const geometry geometries[] = {
     {"two groups", {64, 6, 6}, 128, {3, 3, 1, 1, 1, 1}, 2, 2},
     {"groups that no block fits", {20, 6, 6}, 30, {3, 3, 2, 2, 1, 1}, 5, 2},
     {"a group a channel", {32, 6, 6}, 32, {3, 3, 1, 1, 1, 1}, 32, 2},
+    {"few positions, many images", {64, 2, 2}, 64, {3, 3, 1, 1, 1, 1}, 1, 20},
+    {"few positions, stride 2", {64, 3, 4}, 32, {3, 3, 2, 2, 1, 1}, 1, 70},
+    {"one position", {32, 1, 1}, 64, {1, 1, 1, 1, 0, 0}, 1, 9},
     {"many positions", {16, 40, 30}, 32, {3, 3, 1, 1, 1, 1}, 1, 3},
     {"large weights", {512, 4, 4}, 512, {3, 3, 1, 1, 1, 1}, 1, 2},
 };
@@ -342,4 +345,23 @@ Test(blocked_convolution, a_smaller_batch_and_accumulation)
     }
     ech_free(twice);
     teardown(&f);
+}
+
+/* Products run along the images of a full batch there, and along positions otherwise. */
+Test(blocked_convolution, a_partial_batch_gives_the_same_bits)
+{
+    for (size_t i = 0; i < GEOMETRY_COUNT; i++) {
+        fixture f;
+        setup(&f, &geometries[i], 1);
+        run_all(&f);
+        const size_t image = blocked_count(&f, f.out) / f.g->batch;
+        float *alone = random_floats(blocked_count(&f, f.out), 20);
+        ech_convolution_forward(
+            f.convolution,
+            &(ech_direct_run_args){
+                .in = run_view(&f), .weights = f.stored, .out = alone, .batch = 1, .threads = 1});
+        cr_expect_arr_eq(alone, f.blocked_output, image * sizeof *alone, "%s", f.g->name);
+        ech_free(alone);
+        teardown(&f);
+    }
 }
