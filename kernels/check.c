@@ -46,16 +46,30 @@ static void put(const bench *b, ech_value value, ech_format format, float *targe
     }
 }
 
-static double compare_value(const bench *b, ech_value value, bool gradient)
+static double compare_value(const bench *b, ech_value value)
 {
-    if (gradient) {
-        ech_plan_read_value_gradient(b->oracle, value, b->expected);
-        ech_plan_read_value_gradient(b->plan, value, b->found);
-    } else {
-        ech_plan_read_value(b->oracle, value, b->expected);
-        ech_plan_read_value(b->plan, value, b->found);
-    }
+    ech_plan_read_value(b->oracle, value, b->expected);
+    ech_plan_read_value(b->plan, value, b->found);
     return ech_largest_error(b->found, b->expected, value_count(b, value));
+}
+
+/* Gradients of the step's inputs, which should be `factor` times the oracle's; the worst. */
+static double compare_input_gradients(const bench *b, const ech_plan_step *planned, double factor)
+{
+    double worst = 0.0;
+    for (uint32_t k = 0; k < planned->step.input_count; k++) {
+        const ech_value value = planned->step.inputs[k];
+        const uint64_t count = value_count(b, value);
+        if (b->plan->slots[planned->inputs[k]].needs_gradient) {
+            ech_plan_read_value_gradient(b->oracle, value, b->expected);
+            ech_plan_read_value_gradient(b->plan, value, b->found);
+            for (uint64_t i = 0; i < count; i++) {
+                b->found[i] /= factor;
+            }
+            worst = fmax(worst, ech_largest_error(b->found, b->expected, count));
+        }
+    }
+    return worst;
 }
 
 /* The oracle runs one layer a step, without conversions: step number = layer number. */
@@ -101,10 +115,11 @@ static double check_forward(const bench *b, const ech_plan_step *planned)
     }
     const ech_step_call call = ech_plan_call(b->plan, planned);
     planned->step.engine->forward(&planned->step, &call);
-    return compare_value(b, planned->step.output, false);
+    return compare_value(b, planned->step.output);
 }
 
-static void run_backward(const bench *b, const ech_plan_step *planned)
+/* `again`: add to the input gradients of the last run, which must double them. */
+static void run_backward(const bench *b, const ech_plan_step *planned, bool again)
 {
     const ech_step *step = &planned->step;
     const ech_format format = b->plan->slots[planned->output].format;
@@ -118,7 +133,7 @@ static void run_backward(const bench *b, const ech_plan_step *planned)
         step->engine->load_choices(step, &call, choices);
     }
     for (uint32_t k = 0; k < step->input_count; k++) {
-        call.accumulate[k] = false;
+        call.accumulate[k] = again;
         for (uint32_t earlier = 0; earlier < k; earlier++) {
             call.accumulate[k] |= planned->inputs[earlier] == planned->inputs[k];
         }
@@ -129,7 +144,7 @@ static void run_backward(const bench *b, const ech_plan_step *planned)
 static void check_backward(const bench *b, const ech_plan_step *planned, ech_step_errors *errors)
 {
     const ech_step *step = &planned->step;
-    run_backward(b, planned);
+    run_backward(b, planned, false);
     for (uint32_t t = 0; t < step->tensor_count; t++) {
         const uint32_t tensor = step->tensors[t].tensor;
         ech_plan_read_gradient(b->oracle, tensor, b->expected);
@@ -139,12 +154,9 @@ static void check_backward(const bench *b, const ech_plan_step *planned, ech_ste
         errors->weight_gradient = fmax(errors->weight_gradient, error);
     }
     oracle_backward(b, step);
-    for (uint32_t k = 0; k < step->input_count; k++) {
-        if (b->plan->slots[planned->inputs[k]].needs_gradient) {
-            errors->input_gradient =
-                fmax(errors->input_gradient, compare_value(b, step->inputs[k], true));
-        }
-    }
+    errors->input_gradient = compare_input_gradients(b, planned, 1.0);
+    run_backward(b, planned, true);
+    errors->input_gradient = fmax(errors->input_gradient, compare_input_gradients(b, planned, 2.0));
 }
 
 /* Elements of the largest tensor or value. */

@@ -15,7 +15,7 @@
 typedef struct {
     ech_step_info info;
     double forward;         /* of the output */
-    double input_gradient;  /* the worst of the inputs; 0 if none is wanted */
+    double input_gradient;  /* the worst of the inputs, written and added; 0 if none is wanted */
     double weight_gradient; /* the worst of the tensors; 0 without any */
 } ech_step_errors;
 

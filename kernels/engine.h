@@ -127,7 +127,8 @@ struct ech_engine {
     void (*load_choices)(const ech_step *step, const ech_step_call *call, const uint8_t *choices);
 };
 
-/** The engines that are built in, NULL-terminated, in the order in which `auto` prefers them. */
+/** The engines that are built in, NULL-terminated, in the order in which `auto` prefers them; lanes
+ *  is passed over where it does not suit the whole network. */
 const ech_engine *const *ech_engines(ech_precision precision);
 
 /** Whether `layer`'s output is read by the next layer in the list and by nobody else. */

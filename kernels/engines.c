@@ -46,18 +46,43 @@ static const ech_engine *find_engine(const char *name, ech_precision precision)
     return NULL;
 }
 
-/* Above it channels fill the SIMD lanes better than samples do (measured on the small networks). */
-enum { LANES_MACS_MAX = 2000000 };
+/* The lanes engine pays where convolutions have few channels on a side and weights fit into the
+ * cache; from 16 channels on both sides, blocks of channels fill the vectors without wasting any on
+ * missing samples. Measured, not derived. */
+enum { FEW_CHANNELS = 16, FEW_WEIGHTS = 1 << 18 };
 
-/* The first engine of the list that can; *lanes* only for small networks, as a whole: changing
- * formats between layers costs more than either engine gains. */
+static bool is_small(const ech_layer *layer)
+{
+    if (layer->kind == ECH_LAYER_CONV) {
+        return layer->in.channels < FEW_CHANNELS || layer->out.channels < FEW_CHANNELS;
+    }
+    return layer->kind != ECH_LAYER_LINEAR ||
+           ech_shape_count(layer->in) * layer->out.channels <= FEW_WEIGHTS;
+}
+
+/* Whether the whole network runs on lanes, and well: one format throughout. */
+static bool suits_lanes(const ech_network *network, const ech_target *target)
+{
+    uint32_t taken = 0;
+    for (uint32_t layer = 0; layer < network->layer_count; layer += taken) {
+        taken = ech_engine_lanes.match(network, layer, target);
+        if (taken == 0 || !is_small(&network->layers[layer])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static ech_status choose_best(const ech_network *network, uint32_t layer, const ech_target *target,
                               const ech_engine **engine, uint32_t *layer_count)
 {
-    const bool small = ech_network_forward_macs(network) <= LANES_MACS_MAX;
+    const bool takes_lanes = suits_lanes(network, target);
     for (const ech_engine *const *e = ech_engines(target->precision); *e != NULL; e++) {
+        if (*e == &ech_engine_lanes && !takes_lanes) {
+            continue;
+        }
         *layer_count = (*e)->match(network, layer, target);
-        if (*layer_count > 0 && (small || *e != &ech_engine_lanes)) {
+        if (*layer_count > 0) {
             *engine = *e;
             return ECH_OK;
         }

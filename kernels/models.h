@@ -37,4 +37,32 @@ const ech_model *ech_model_find(const char *name);
 ech_status ech_model_create(const char *name, const ech_shape *input, uint32_t classes,
                             ech_network **out);
 
+/**
+ * Build a model that a YAML file describes, without compiling:
+ *
+ *     name: mynet
+ *     input: [3, 32, 32]                     # channels, height, width; the caller's come first
+ *     classes: 10
+ *     layers:
+ *       - conv: {name: conv1, filters: 16, kernel: 3, pad: 1}
+ *       - relu: {as: trunk}                  # a name for its output
+ *       - conv: {name: conv2, filters: 16, kernel: 3, pad: 1, bias: false}
+ *       - batch_norm: {name: bn2}
+ *       - add: {inputs: [trunk, previous]}
+ *       - max_pool: {kernel: 2, stride: 2}
+ *       - linear: {name: fc}                 # outputs: the classes, where it is left out
+ *
+ * Kinds: conv (filters, kernel, stride, pad, groups, bias), linear (outputs, bias), batch_norm,
+ * relu, max_pool and avg_pool (kernel, stride, pad, ceil), adaptive_avg_pool (height, width),
+ * dropout (probability), add, concat (inputs). Any layer may have `input` (a name; the layer
+ * before, where it is left out) and `as`. Weights begin as PyTorch's defaults.
+ *
+ * @param input    NULL: the file's.
+ * @param classes  0: the file's.
+ * @return ECH_OK; ECH_ERR_FILE; ECH_ERR_CONFIG (file, line, key and what was expected);
+ *         ECH_ERR_MEMORY.
+ */
+ech_status ech_model_read(const char *path, const ech_shape *input, uint32_t classes,
+                          ech_network **out);
+
 #endif

@@ -1,20 +1,24 @@
+#include <omp.h>
 #include <string.h>
 
 #include "kernels/lanes/lanes.h"
+#include "runtime/base/memory.h"
 
 /*
- * Backward works from one dense gradient of the convolution's own output, before ReLU and pool: the
- * weight gradient sums over it, and the input's gradient is a convolution of it with the weights
- * turned round. Scratch holds, one after the other: that gradient for all blocks, the inputs with
- * their borders for all blocks, the bias' sums, the turned weights.
+ * Backward brings the gradient through pool and ReLU on the way to the weights' gradient; where the
+ * input's gradient is wanted too, it leaves that dense gradient of the convolution's own output,
+ * for a convolution with the weights turned round. Scratch holds, one after the other: the dense
+ * gradient and the inputs with their borders, for all blocks; the turned weights; the kernels' own,
+ * a thread.
  */
 typedef struct {
-    float *gradients, *inputs, *bias, *turned;
+    float *gradients, *inputs, *turned, *own;
+    size_t own_floats;
 } backward_scratch;
 
-/* Floats of each of them. */
+/* Floats of each of them; `own` a thread. */
 typedef struct {
-    size_t gradients, inputs, bias, turned;
+    size_t gradients, inputs, turned, own;
 } backward_floats;
 
 /* A call seen from this file. */
@@ -43,17 +47,8 @@ static bool is_padded(const ech_lanes_conv *conv)
     return conv->pad_height > 0 || conv->pad_width > 0;
 }
 
-/* The gradient's border: where it is convolved in turn, tiles of two rows reach one row out. */
-static uint32_t gradient_border(const ech_lanes_step *own)
-{
-    return own->wants_input_gradient ? 1 : 0;
-}
-
-/* Without a pool or a border the gradient can be masked where it is. */
-static bool masks_in_place(const ech_lanes_step *own)
-{
-    return !own->pool && !own->wants_input_gradient;
-}
+/* Where the gradient is convolved in turn, tiles of two rows reach one row out. */
+enum { GRADIENT_BORDER = 1 };
 
 static size_t bordered_input_floats(const ech_lanes_conv *conv)
 {
@@ -61,28 +56,38 @@ static size_t bordered_input_floats(const ech_lanes_conv *conv)
            plane_floats(conv->height, conv->width, conv->pad_height, conv->pad_width);
 }
 
-static size_t gradient_floats(const ech_lanes_step *own)
+static size_t gradient_floats(const ech_lanes_conv *conv)
 {
-    const uint32_t border = gradient_border(own);
-    return own->conv.filters *
-           plane_floats(own->conv.out_height, own->conv.out_width, border, border);
+    return conv->filters *
+           plane_floats(conv->out_height, conv->out_width, GRADIENT_BORDER, GRADIENT_BORDER);
+}
+
+static size_t weight_count(const ech_lanes_conv *conv)
+{
+    return (size_t)conv->channels * conv->filters * conv->kernel_height * conv->kernel_width;
+}
+
+/* Keep the pieces on cache lines. */
+static size_t lines(size_t floats)
+{
+    return (floats + ECH_LANES - 1) / ECH_LANES * ECH_LANES;
 }
 
 static backward_floats count_floats(const ech_lanes_step *own, uint32_t blocks)
 {
     const ech_lanes_conv *conv = &own->conv;
     return (backward_floats){
-        .gradients = masks_in_place(own) ? 0 : blocks * gradient_floats(own),
+        .gradients = own->wants_input_gradient ? blocks * gradient_floats(conv) : 0,
         .inputs = is_padded(conv) ? blocks * bordered_input_floats(conv) : 0,
-        .bias = (size_t)blocks * conv->filters * ECH_LANES,
-        .turned = (size_t)conv->channels * conv->filters * conv->kernel_height * conv->kernel_width,
+        .turned = lines(weight_count(conv)),
+        .own = lines(own->kernels->gradient_scratch(conv)),
     };
 }
 
-static size_t backward_bytes(const ech_lanes_step *own, uint32_t blocks)
+static size_t scratch_bytes(const ech_lanes_step *own, uint32_t blocks, uint32_t threads)
 {
     const backward_floats count = count_floats(own, blocks);
-    return (count.gradients + count.inputs + count.bias + count.turned) * sizeof(float);
+    return (count.gradients + count.inputs + count.turned + threads * count.own) * sizeof(float);
 }
 
 static backward_scratch lay_out(const ech_lanes_step *own, uint32_t blocks, void *scratch)
@@ -92,8 +97,9 @@ static backward_scratch lay_out(const ech_lanes_step *own, uint32_t blocks, void
     return (backward_scratch){
         .gradients = first,
         .inputs = first + count.gradients,
-        .bias = first + count.gradients + count.inputs,
-        .turned = first + count.gradients + count.inputs + count.bias,
+        .turned = first + count.gradients + count.inputs,
+        .own = first + count.gradients + count.inputs + count.turned,
+        .own_floats = count.own,
     };
 }
 
@@ -102,8 +108,7 @@ static uint32_t match(const ech_network *network, uint32_t layer)
     const ech_layer *conv = &network->layers[layer];
     const ech_window *w = &conv->window;
     if (w->stride_height != 1 || w->stride_width != 1 || conv->groups != 1 ||
-        w->pad_height >= w->kernel_height || w->pad_width >= w->kernel_width ||
-        w->kernel_height * w->kernel_width > ECH_LANES_TAPS_MAX) {
+        w->pad_height >= w->kernel_height || w->pad_width >= w->kernel_width) {
         return 0;
     }
     uint32_t count = 1;
@@ -124,7 +129,21 @@ static uint32_t match(const ech_network *network, uint32_t layer)
     return count;
 }
 
-static void prepare(ech_step *step, ech_lanes_step *own)
+/* Cut the filters into tiles for the gradient. */
+static ech_status make_tiles(ech_lanes_step *own)
+{
+    own->tiles = ech_calloc(own->conv.filters, sizeof *own->tiles);
+    if (own->tiles == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (uint32_t first = 0; first < own->conv.filters;) {
+        own->tiles[own->tile_count++] = first;
+        first += own->kernels->gradient_filters(own->conv.kernel_width, own->conv.filters - first);
+    }
+    return ECH_OK;
+}
+
+static ech_status prepare(ech_step *step, ech_lanes_step *own)
 {
     const ech_layer *layer = ech_step_layer(step, 0);
     own->conv = (ech_lanes_conv){
@@ -145,7 +164,7 @@ static void prepare(ech_step *step, ech_lanes_step *own)
         scratch = step->target->threads * bordered_input_floats(&own->conv) * sizeof(float);
     }
     if (step->target->training) {
-        const size_t backward = backward_bytes(own, blocks);
+        const size_t backward = scratch_bytes(own, blocks, step->target->threads);
         scratch = backward > scratch ? backward : scratch;
         if (own->pool) {
             const ech_shape out = ech_network_shape(step->network, step->output);
@@ -153,6 +172,7 @@ static void prepare(ech_step *step, ech_lanes_step *own)
         }
     }
     step->scratch_bytes = scratch;
+    return make_tiles(own);
 }
 
 /* Planes within memory that has a border of this size around each. */
@@ -236,91 +256,36 @@ static void forward(const ech_step *step, const ech_step_call *call)
     }
 }
 
-/* Zero what `expand` leaves: the border, and the odd last row and column that a pool skips. */
-static void clear_edges(const view *v, ech_lanes_planes plane)
+static void weight_gradient(const view *v, const backward_scratch *scratch,
+                            const ech_lanes_planes *inputs, const ech_lanes_planes *dense_gradients)
 {
-    const uint32_t border = gradient_border(v->own);
-    const uint32_t step = v->own->pool ? 2 : 1;
-    const ptrdiff_t height = (ptrdiff_t)(v->conv->out_height / step * step);
-    const ptrdiff_t width = (ptrdiff_t)(v->conv->out_width / step * step);
-    const ptrdiff_t last_row = (ptrdiff_t)v->conv->out_height + border;
-    const ptrdiff_t right = ((ptrdiff_t)v->conv->out_width + border - width) * ECH_LANES;
-    for (ptrdiff_t y = -(ptrdiff_t)border; y < last_row; y++) {
-        float *row = plane.data + y * (ptrdiff_t)plane.row_stride;
-        if (y < 0 || y >= height) {
-            memset(row - border * ECH_LANES, 0, plane.row_stride * sizeof *row);
-        } else {
-            memset(row - border * ECH_LANES, 0, border * ECH_LANES * sizeof *row);
-            memset(row + width * ECH_LANES, 0, (size_t)right * sizeof *row);
-        }
-    }
-}
-
-static ech_lanes_planes gradient_planes(const view *v, const backward_scratch *scratch,
-                                        uint32_t block)
-{
-    const uint32_t border = gradient_border(v->own);
-    if (masks_in_place(v->own)) {
-        return dense((float *)v->call->output_gradient + block * output_floats(v),
-                     v->conv->out_height, v->conv->out_width);
-    }
-    return bordered(scratch->gradients + block * gradient_floats(v->own), v->conv->out_height,
-                    v->conv->out_width, border, border);
-}
-
-static void expand_filter(const view *v, const backward_scratch *scratch, uint32_t block,
-                          uint32_t filter)
-{
-    const size_t first = block * output_floats(v) + filter * (output_floats(v) / v->conv->filters);
-    ech_lanes_planes plane = gradient_planes(v, scratch, block);
-    plane.data += filter * plane.channel_stride;
-    if (!masks_in_place(v->own)) {
-        clear_edges(v, plane);
-    }
-    v->own->kernels->expand(v->conv, v->own->relu, (const float *)v->call->output + first,
-                            (const float *)v->call->output_gradient + first,
-                            v->own->pool ? (const uint8_t *)v->call->saved + first : NULL, plane,
-                            scratch->bias +
-                                ((size_t)block * v->conv->filters + filter) * ECH_LANES);
-}
-
-static void expand(const view *v, const backward_scratch *scratch)
-{
-    const uint32_t threads = v->step->target->threads;
-    const uint32_t tasks = v->blocks * v->conv->filters;
-#pragma omp parallel for num_threads(threads) if (threads > 1)
-    for (uint32_t task = 0; task < tasks; task++) {
-        expand_filter(v, scratch, task / v->conv->filters, task % v->conv->filters);
-    }
-}
-
-static void bias_gradient(const view *v, const backward_scratch *scratch)
-{
-    float *gradient = (float *)v->call->gradients + v->step->tensors[1].offset;
-    for (uint32_t f = 0; f < v->conv->filters; f++) {
-        float sum[ECH_LANES] = {0};
-        for (uint32_t b = 0; b < v->blocks; b++) {
-            for (uint32_t n = 0; n < ECH_LANES; n++) {
-                sum[n] += scratch->bias[((size_t)b * v->conv->filters + f) * ECH_LANES + n];
-            }
-        }
-        gradient[f] = v->own->kernels->sum_lanes(sum);
-    }
-}
-
-static void weight_gradient(const view *v, const ech_lanes_planes *inputs,
-                            const ech_lanes_planes *gradients)
-{
-    const ech_lanes_kernels *kernels = v->own->kernels;
-    float *out = (float *)v->call->gradients + v->step->tensors[0].offset;
-    const uint32_t threads = v->step->target->threads;
-#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
-    for (uint32_t c = 0; c < v->conv->channels; c++) {
-        for (uint32_t f = 0; f < v->conv->filters;) {
-            const uint32_t count =
-                kernels->gradient_filters(v->conv->kernel_width, v->conv->filters - f);
-            kernels->conv_gradient(v->conv, inputs, gradients, v->blocks, c, f, count, out);
-            f += count;
+    const ech_step *step = v->step;
+    const ech_lanes_step *own = v->own;
+    float *gradients = v->call->gradients;
+    ech_lanes_gradient gradient = {
+        .conv = v->conv,
+        .relu = own->relu,
+        .pool = own->pool,
+        .blocks = v->blocks,
+        .inputs = inputs,
+        .outputs = v->call->output,
+        .upstream = v->call->output_gradient,
+        .choices = v->call->saved,
+        .output_stride = output_floats(v),
+        .dense = own->wants_input_gradient ? dense_gradients : NULL,
+        .border = GRADIENT_BORDER,
+        .weights = gradients + step->tensors[0].offset,
+        .bias = step->tensor_count > 1 ? gradients + step->tensors[1].offset : NULL,
+    };
+    const uint32_t threads = step->target->threads, filters = v->conv->filters;
+#pragma omp parallel firstprivate(gradient) num_threads(threads) if (threads > 1)
+    {
+        gradient.scratch = scratch->own + (size_t)omp_get_thread_num() * scratch->own_floats;
+#pragma omp for schedule(dynamic)
+        for (uint32_t tile = 0; tile < own->tile_count; tile++) {
+            const uint32_t first = own->tiles[tile];
+            const uint32_t end = tile + 1 < own->tile_count ? own->tiles[tile + 1] : filters;
+            own->kernels->conv_gradient(&gradient, first, end - first);
         }
     }
 }
@@ -376,6 +341,13 @@ static ech_lanes_planes input_planes(const view *v, const backward_scratch *scra
     return dense(input, v->conv->height, v->conv->width);
 }
 
+static ech_lanes_planes gradient_planes(const view *v, const backward_scratch *scratch,
+                                        uint32_t block)
+{
+    return bordered(scratch->gradients + block * gradient_floats(v->conv), v->conv->out_height,
+                    v->conv->out_width, GRADIENT_BORDER, GRADIENT_BORDER);
+}
+
 static void backward(const ech_step *step, const ech_step_call *call)
 {
     const view v = view_of(step, call);
@@ -385,11 +357,7 @@ static void backward(const ech_step *step, const ech_step_call *call)
         inputs[b] = input_planes(&v, &scratch, b);
         gradients[b] = gradient_planes(&v, &scratch, b);
     }
-    expand(&v, &scratch);
-    if (step->tensor_count > 1) {
-        bias_gradient(&v, &scratch);
-    }
-    weight_gradient(&v, inputs, gradients);
+    weight_gradient(&v, &scratch, inputs, gradients);
     if (call->input_gradients[0] != NULL) {
         input_gradient(&v, &scratch, gradients);
     }

@@ -2,54 +2,50 @@
 #include "kernels/lanes/vector.h"
 
 /*
- * For a few filters and a piece of one kernel row (up to five elements), the products of all places
- * are summed in registers, a strip of rows at a time; sums rest in memory between strips and
- * blocks, so that what a strip reads stays in the first-level cache for all kernel rows.
+ * A tile of filters goes through all blocks, a strip of rows at a time: the strip's gradient is
+ * brought through pool and ReLU into the first-level cache, and there multiplied with the inputs of
+ * all channels. For each kernel row a piece of up to five elements and the tile's filters are
+ * summed in registers; between strips the sums rest in scratch.
  */
-enum {
-    PIECE_MAX = 5,
-    STRIP_BYTES = 16384,
-};
+enum { PIECE_MAX = 5, STRIP_BYTES = 16384 };
 
 typedef struct {
-    const ech_lanes_conv *conv;
-    uint32_t channel, first, count; /* filters [first, first + count) */
+    const ech_lanes_gradient *all;
+    uint32_t first, count; /* filters */
     uint32_t lane;
-    float *sums; /* [tap][filter of the call][16] */
-} gradient_call;
+    float *sums;  /* [channel][tap][filter of the tile][16] */
+    float *bias;  /* [filter of the tile][16] */
+    float *strip; /* where a strip's gradient goes if `dense` is not wanted */
+} tile;
 
-/* Rows [begin, end) of one block's output. */
+/* Rows [begin, end) of one block: gradient row y of tile filter f lies at gradient.data +
+ * f * channel_stride + y * row_stride. */
 typedef struct {
-    const ech_lanes_planes *input, *gradient;
-    uint32_t begin, end;
+    uint32_t block, begin, end, width;
+    ech_lanes_planes gradient;
 } strip;
 
-ECH_INLINE void sum_piece(const gradient_call *call, const strip *rows, uint32_t ky, uint32_t kx,
+ECH_INLINE void sum_piece(const tile *t, const strip *rows, const float *input, float *rest,
                           const uint32_t piece, const uint32_t filters)
 {
-    const ech_lanes_conv *conv = call->conv;
-    const ech_lanes_planes *in = rows->input, *grad = rows->gradient;
-    float *rest =
-        call->sums + ((size_t)ky * conv->kernel_width + kx) * call->count * ECH_LANES + call->lane;
+    const size_t input_stride = t->all->inputs[rows->block].row_stride;
+    const size_t plane = rows->gradient.channel_stride;
     vector sums[PIECE_MAX][ECH_LANES_FILTER_TILE_MAX];
     for (uint32_t p = 0; p < piece; p++) {
         for (uint32_t f = 0; f < filters; f++) {
-            sums[p][f] = vector_load(rest + ((size_t)p * call->count + f) * ECH_LANES);
+            sums[p][f] = vector_load(rest + ((size_t)p * filters + f) * ECH_LANES);
         }
     }
     for (uint32_t y = rows->begin; y < rows->end; y++) {
-        const float *x_row = in->data + call->channel * in->channel_stride + call->lane +
-                             ((ptrdiff_t)y + ky - conv->pad_height) * (ptrdiff_t)in->row_stride +
-                             ((ptrdiff_t)kx - conv->pad_width) * ECH_LANES;
-        const float *g_row =
-            grad->data + call->first * grad->channel_stride + call->lane + y * grad->row_stride;
-        for (uint32_t x = 0; x < conv->out_width; x++) {
+        const float *in = input + (y - rows->begin) * input_stride;
+        const float *gradient = rows->gradient.data + y * rows->gradient.row_stride + t->lane;
+        for (uint32_t x = 0; x < rows->width; x++) {
             vector g[ECH_LANES_FILTER_TILE_MAX];
             for (uint32_t f = 0; f < filters; f++) {
-                g[f] = vector_load(g_row + f * grad->channel_stride + (size_t)x * ECH_LANES);
+                g[f] = vector_load(gradient + f * plane + (size_t)x * ECH_LANES);
             }
             for (uint32_t p = 0; p < piece; p++) {
-                const vector v = vector_load(x_row + (size_t)(x + p) * ECH_LANES);
+                const vector v = vector_load(in + (size_t)(x + p) * ECH_LANES);
                 for (uint32_t f = 0; f < filters; f++) {
                     sums[p][f] = vector_fma(v, g[f], sums[p][f]);
                 }
@@ -58,48 +54,231 @@ ECH_INLINE void sum_piece(const gradient_call *call, const strip *rows, uint32_t
     }
     for (uint32_t p = 0; p < piece; p++) {
         for (uint32_t f = 0; f < filters; f++) {
-            vector_store(rest + ((size_t)p * call->count + f) * ECH_LANES, sums[p][f]);
+            vector_store(rest + ((size_t)p * filters + f) * ECH_LANES, sums[p][f]);
         }
     }
 }
 
-ECH_INLINE void sum_kernel(const gradient_call *call, const strip *rows, const uint32_t filters)
+/* All kernel rows of one channel. */
+ECH_INLINE void sum_channel(const tile *t, const strip *rows, uint32_t channel,
+                            const uint32_t filters)
 {
-    const uint32_t width = call->conv->kernel_width;
-    for (uint32_t ky = 0; ky < call->conv->kernel_height; ky++) {
+    const ech_lanes_conv *conv = t->all->conv;
+    const ech_lanes_planes *planes = &t->all->inputs[rows->block];
+    const uint32_t width = conv->kernel_width;
+    for (uint32_t ky = 0; ky < conv->kernel_height; ky++) {
+        const float *input =
+            planes->data + channel * planes->channel_stride + t->lane +
+            ((ptrdiff_t)rows->begin + ky - conv->pad_height) * (ptrdiff_t)planes->row_stride -
+            (ptrdiff_t)conv->pad_width * ECH_LANES;
+        float *rest = t->sums + t->lane +
+                      ((size_t)channel * conv->kernel_height + ky) * width * filters * ECH_LANES;
         uint32_t kx = 0;
         for (; kx + 5 <= width; kx += 5) {
-            sum_piece(call, rows, ky, kx, 5, filters);
+            sum_piece(t, rows, input + (size_t)kx * ECH_LANES,
+                      rest + (size_t)kx * filters * ECH_LANES, 5, filters);
         }
         for (; kx + 3 <= width; kx += 3) {
-            sum_piece(call, rows, ky, kx, 3, filters);
+            sum_piece(t, rows, input + (size_t)kx * ECH_LANES,
+                      rest + (size_t)kx * filters * ECH_LANES, 3, filters);
         }
         for (; kx < width; kx++) {
-            sum_piece(call, rows, ky, kx, 1, filters);
+            sum_piece(t, rows, input + (size_t)kx * ECH_LANES,
+                      rest + (size_t)kx * filters * ECH_LANES, 1, filters);
         }
     }
 }
 
-static void sum_strip(const gradient_call *call, const strip *rows)
+static void sum_strip(const tile *t, const strip *rows)
 {
-    switch (call->count) {
+    for (uint32_t c = 0; c < t->all->conv->channels; c++) {
+        switch (t->count) {
 #if defined(__AVX512F__)
-    case 8:
-        sum_kernel(call, rows, 8);
-        break;
-    case 4:
-        sum_kernel(call, rows, 4);
-        break;
+        case 8:
+            sum_channel(t, rows, c, 8);
+            break;
+        case 4:
+            sum_channel(t, rows, c, 4);
+            break;
 #endif
-    case 3:
-        sum_kernel(call, rows, 3);
-        break;
-    case 2:
-        sum_kernel(call, rows, 2);
-        break;
-    default:
-        sum_kernel(call, rows, 1);
-        break;
+        case 3:
+            sum_channel(t, rows, c, 3);
+            break;
+        case 2:
+            sum_channel(t, rows, c, 2);
+            break;
+        default:
+            sum_channel(t, rows, c, 1);
+            break;
+        }
+    }
+}
+
+/* The gradient at one place of the step's output goes to the place that it came from. */
+ECH_INLINE vector expand_place(const ech_lanes_gradient *all, size_t place, float *target,
+                               size_t row_stride)
+{
+    vector g = vector_load(all->upstream + place);
+    if (all->relu) {
+        g = vector_select(vector_greater(vector_load(all->outputs + place), (vector){0}), g,
+                          (vector){0});
+    }
+    if (!all->pool) {
+        vector_store(target, g);
+        return g;
+    }
+    vector_bytes bytes;
+    memcpy(&bytes, all->choices + place, sizeof bytes);
+    const vector_int chosen = vector_widen(bytes);
+    for (int32_t k = 0; k < 4; k++) {
+        vector_store(target + (size_t)(k / 2) * row_stride + (size_t)(k % 2) * ECH_LANES,
+                     vector_select(vector_equal_int(chosen, k), g, (vector){0}));
+    }
+    return g;
+}
+
+/* Bring a strip's gradient through pool and ReLU, and add it to the bias' sums. */
+static void expand_strip(const tile *t, const strip *rows)
+{
+    const ech_lanes_gradient *all = t->all;
+    const uint32_t step = all->pool ? 2 : 1;
+    const uint32_t height = all->conv->out_height / step, width = rows->width / step;
+    const size_t row_stride = rows->gradient.row_stride;
+    for (uint32_t f = 0; f < t->count; f++) {
+        float *rest = t->bias + (size_t)f * ECH_LANES + t->lane;
+        vector sum = vector_load(rest);
+        for (uint32_t y = rows->begin / step; y < rows->end / step; y++) {
+            const size_t first = rows->block * all->output_stride +
+                                 (((size_t)(t->first + f) * height + y) * width) * ECH_LANES +
+                                 t->lane;
+            float *target = rows->gradient.data + f * rows->gradient.channel_stride +
+                            (size_t)(step * y) * row_stride + t->lane;
+            for (uint32_t x = 0; x < width; x++) {
+                sum += expand_place(all, first + (size_t)x * ECH_LANES,
+                                    target + (size_t)(step * x) * ECH_LANES, row_stride);
+            }
+        }
+        vector_store(rest, sum);
+    }
+}
+
+/* Where the gradient of a strip that begins at row `begin` lies. */
+static ech_lanes_planes strip_planes(const tile *t, uint32_t block, uint32_t begin, uint32_t rows)
+{
+    const ech_lanes_gradient *all = t->all;
+    const size_t row = (size_t)all->conv->out_width * ECH_LANES;
+    if (all->dense != NULL) {
+        ech_lanes_planes planes = all->dense[block];
+        planes.data += t->first * planes.channel_stride;
+        return planes;
+    }
+    if (!all->pool) {
+        return (ech_lanes_planes){
+            .data = all->upstream + block * all->output_stride +
+                    (size_t)t->first * all->conv->out_height * row,
+            .channel_stride = all->conv->out_height * row,
+            .row_stride = row,
+        };
+    }
+    return (ech_lanes_planes){
+        .data = t->strip - begin * row, .channel_stride = rows * row, .row_stride = row};
+}
+
+/* Zero the border of the dense gradient, and the odd last row and column that a pool skips. */
+static void clear_edges(const tile *t, uint32_t block)
+{
+    const ech_lanes_gradient *all = t->all;
+    const ptrdiff_t border = all->border, step = all->pool ? 2 : 1;
+    const ptrdiff_t height = all->conv->out_height / step * step;
+    const ptrdiff_t width = all->conv->out_width / step * step;
+    const ptrdiff_t right = ((ptrdiff_t)all->conv->out_width + border - width) * ECH_LANES;
+    for (uint32_t f = 0; f < t->count; f++) {
+        const ech_lanes_planes plane = all->dense[block];
+        for (ptrdiff_t y = -border; y < (ptrdiff_t)all->conv->out_height + border; y++) {
+            float *row = plane.data + (t->first + f) * plane.channel_stride +
+                         y * (ptrdiff_t)plane.row_stride;
+            if (y < 0 || y >= height) {
+                memset(row - border * ECH_LANES, 0, plane.row_stride * sizeof *row);
+            } else {
+                memset(row - border * ECH_LANES, 0, (size_t)border * ECH_LANES * sizeof *row);
+                memset(row + width * ECH_LANES, 0, (size_t)right * sizeof *row);
+            }
+        }
+    }
+}
+
+/* Rows of a strip: what fits into STRIP_BYTES, pairs under a pool. */
+static uint32_t strip_rows(const ech_lanes_conv *conv, uint32_t filters)
+{
+    const size_t row_bytes = (size_t)conv->out_width * ECH_LANES * sizeof(float) * filters;
+    const uint32_t rows = (uint32_t)(STRIP_BYTES / row_bytes) / 2 * 2;
+    return rows < 2 ? 2 : rows;
+}
+
+static void run_block(tile *t, uint32_t block)
+{
+    const ech_lanes_gradient *all = t->all;
+    const uint32_t step = all->pool ? 2 : 1;
+    const uint32_t height = all->conv->out_height / step * step;
+    const uint32_t rows = strip_rows(all->conv, t->count);
+    if (all->dense != NULL) {
+        clear_edges(t, block);
+    }
+    for (uint32_t y = 0; y < height; y += rows) {
+        const strip s = {
+            .block = block,
+            .begin = y,
+            .end = y + rows < height ? y + rows : height,
+            .width = all->conv->out_width / step * step,
+            .gradient = strip_planes(t, block, y, rows),
+        };
+        for (uint32_t part = 0; part < VECTORS_A_BLOCK; part++) {
+            t->lane = part * VECTOR_LANES;
+            expand_strip(t, &s);
+            sum_strip(t, &s);
+        }
+    }
+}
+
+static size_t sum_floats(const ech_lanes_conv *conv, uint32_t filters)
+{
+    return (size_t)conv->channels * conv->kernel_height * conv->kernel_width * filters * ECH_LANES;
+}
+
+size_t ECH_LANES_NAME(ech_lanes_gradient_scratch)(const ech_lanes_conv *conv)
+{
+    const size_t most = ECH_LANES_FILTER_TILE_MAX;
+    size_t largest = 0;
+    for (uint32_t count = 1; count <= most; count++) {
+        const size_t floats = (size_t)strip_rows(conv, count) * conv->out_width * count * ECH_LANES;
+        largest = floats > largest ? floats : largest;
+    }
+    return sum_floats(conv, ECH_LANES_FILTER_TILE_MAX) + most * ECH_LANES + largest;
+}
+
+void ECH_LANES_NAME(ech_lanes_conv_gradient)(const ech_lanes_gradient *gradient, uint32_t first,
+                                             uint32_t count)
+{
+    const ech_lanes_conv *conv = gradient->conv;
+    const size_t sums = sum_floats(conv, count);
+    tile t = {
+        .all = gradient,
+        .first = first,
+        .count = count,
+        .sums = gradient->scratch,
+        .bias = gradient->scratch + sums,
+        .strip = gradient->scratch + sums + (size_t)count * ECH_LANES,
+    };
+    memset(t.sums, 0, (sums + (size_t)count * ECH_LANES) * sizeof *t.sums);
+    for (uint32_t b = 0; b < gradient->blocks; b++) {
+        run_block(&t, b);
+    }
+    for (size_t i = 0; i < sums / ECH_LANES; i++) {
+        gradient->weights[i / count * conv->filters + first + i % count] =
+            vector_sum_block(t.sums + i * ECH_LANES);
+    }
+    for (uint32_t f = 0; f < count && gradient->bias != NULL; f++) {
+        gradient->bias[first + f] = vector_sum_block(t.bias + (size_t)f * ECH_LANES);
     }
 }
 
@@ -118,85 +297,4 @@ uint32_t ECH_LANES_NAME(ech_lanes_gradient_filters)(uint32_t kernel_width, uint3
         return 3;
     }
     return left >= 4 ? 4 : left;
-}
-
-void ECH_LANES_NAME(ech_lanes_conv_gradient)(const ech_lanes_conv *conv,
-                                             const ech_lanes_planes *inputs,
-                                             const ech_lanes_planes *gradients, uint32_t blocks,
-                                             uint32_t channel, uint32_t first, uint32_t count,
-                                             float *out)
-{
-    float sums[ECH_LANES_TAPS_MAX * ECH_LANES_FILTER_TILE_MAX * ECH_LANES];
-    const uint32_t taps = conv->kernel_height * conv->kernel_width;
-    const size_t row_bytes = (size_t)conv->out_width * ECH_LANES * sizeof(float) * count;
-    const uint32_t strip_rows = row_bytes >= STRIP_BYTES ? 1 : (uint32_t)(STRIP_BYTES / row_bytes);
-    memset(sums, 0, (size_t)taps * count * ECH_LANES * sizeof *sums);
-    for (uint32_t b = 0; b < blocks; b++) {
-        for (uint32_t y = 0; y < conv->out_height; y += strip_rows) {
-            const uint32_t end = y + strip_rows;
-            const strip rows = {&inputs[b], &gradients[b], y,
-                                end < conv->out_height ? end : conv->out_height};
-            for (uint32_t part = 0; part < VECTORS_A_BLOCK; part++) {
-                const gradient_call call = {conv, channel, first, count, part * VECTOR_LANES, sums};
-                sum_strip(&call, &rows);
-            }
-        }
-    }
-    for (uint32_t t = 0; t < taps; t++) {
-        for (uint32_t f = 0; f < count; f++) {
-            out[((size_t)channel * taps + t) * conv->filters + first + f] =
-                vector_sum_block(sums + ((size_t)t * count + f) * ECH_LANES);
-        }
-    }
-}
-
-float ECH_LANES_NAME(ech_lanes_sum)(const float *lanes)
-{
-    return vector_sum_block(lanes);
-}
-
-/* The gradient at one place of the step's output, to where it came from. */
-ECH_INLINE void expand_place(const float *output, const float *upstream, const uint8_t *choice,
-                             bool relu, float *target, size_t row_stride, vector *sum)
-{
-    vector g = vector_load(upstream);
-    if (relu) {
-        g = vector_select(vector_load(output) > 0.0F, g, (vector){0});
-    }
-    *sum += g;
-    if (choice == NULL) {
-        vector_store(target, g);
-        return;
-    }
-    vector_bytes bytes;
-    memcpy(&bytes, choice, sizeof bytes);
-    const vector_mask chosen = vector_widen(bytes);
-    for (int32_t k = 0; k < 4; k++) {
-        const vector_mask here = chosen == k;
-        vector_store(target + (size_t)(k / 2) * row_stride + (size_t)(k % 2) * ECH_LANES,
-                     vector_select(here, g, (vector){0}));
-    }
-}
-
-void ECH_LANES_NAME(ech_lanes_expand)(const ech_lanes_conv *conv, bool relu, const float *outputs,
-                                      const float *upstream, const uint8_t *choices,
-                                      ech_lanes_planes target, float *bias)
-{
-    const uint32_t step = choices != NULL ? 2 : 1;
-    const uint32_t height = conv->out_height / step, width = conv->out_width / step;
-    for (uint32_t part = 0; part < VECTORS_A_BLOCK; part++) {
-        const uint32_t lane = part * VECTOR_LANES;
-        vector sum = {0};
-        for (uint32_t y = 0; y < height; y++) {
-            for (uint32_t x = 0; x < width; x++) {
-                const size_t place = ((size_t)y * width + x) * ECH_LANES + lane;
-                expand_place(outputs + place, upstream + place,
-                             choices != NULL ? choices + place : NULL, relu,
-                             target.data + (size_t)(step * y) * target.row_stride +
-                                 (size_t)(step * x) * ECH_LANES + lane,
-                             target.row_stride, &sum);
-            }
-        }
-        vector_store(bias + lane, sum);
-    }
 }

@@ -58,13 +58,16 @@ static ech_status prepare(ech_step *step)
     step->kernel = own;
     step->backward_reads_input[0] = true;
     step->backward_reads_output = own->relu;
-    kind_of(step)->prepare(step, own);
-    return ECH_OK;
+    return kind_of(step)->prepare(step, own);
 }
 
 static void destroy(ech_step *step)
 {
-    ech_free(step->kernel);
+    ech_lanes_step *own = step->kernel;
+    if (own != NULL) {
+        ech_free(own->tiles);
+    }
+    ech_free(own);
     step->kernel = NULL;
 }
 

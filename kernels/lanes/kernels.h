@@ -39,7 +39,29 @@ typedef struct {
     uint8_t *choices; /* [filter][row][column][16] of the pool; NULL: not wanted */
 } ech_lanes_epilogue;
 
-enum { ECH_LANES_TAPS_MAX = 128, ECH_LANES_FILTER_TILE_MAX = 8 };
+enum { ECH_LANES_FILTER_TILE_MAX = 8 };
+
+/**
+ * Backward of a convolution with its ReLU and pool, but for the input's gradient. Values, gradients
+ * and choices are dense; block b of them begins at b * output_stride.
+ */
+typedef struct {
+    const ech_lanes_conv *conv;
+    bool relu, pool;
+    uint32_t blocks;
+    const ech_lanes_planes *inputs; /* a block each, with a border of the padding's size */
+    const float *outputs;           /* of the step, after ReLU and pool */
+    float *upstream;                /* gradient of the same */
+    const uint8_t *choices;         /* of the pool */
+    size_t output_stride;
+    /* The gradient before ReLU and pool is written here, edges zeroed, a block each; NULL: it is
+     * not wanted, and may overwrite `upstream` where there is no pool. */
+    const ech_lanes_planes *dense;
+    uint32_t border; /* of `dense` */
+    float *scratch;  /* gradient_scratch floats for this call */
+    float *weights;  /* result: [channel][row][column][filter] */
+    float *bias;     /* result; NULL: none */
+} ech_lanes_gradient;
 
 typedef struct {
     /**
@@ -55,32 +77,12 @@ typedef struct {
     /** How many of the `left` filters the next call of `conv_gradient` should take. */
     uint32_t (*gradient_filters)(uint32_t kernel_width, uint32_t left);
 
-    /**
-     * Weight gradient of filters [first, first + count) and one input channel, over all blocks.
-     *
-     * @param inputs     one a block, with a border of the padding's size.
-     * @param gradients  of the convolution's output, one a block.
-     * @param out        [channel][row][column][filter], the part of this call overwritten.
-     */
-    void (*conv_gradient)(const ech_lanes_conv *conv, const ech_lanes_planes *inputs,
-                          const ech_lanes_planes *gradients, uint32_t blocks, uint32_t channel,
-                          uint32_t first, uint32_t count, float *out);
+    /** Floats of scratch that a call of `conv_gradient` needs. */
+    size_t (*gradient_scratch)(const ech_lanes_conv *conv);
 
-    /**
-     * The gradient before ReLU and pool, one filter of one block.
-     *
-     * @param outputs   of the step (after ReLU and pool), dense.
-     * @param upstream  gradient of the same.
-     * @param choices   of the pool; NULL: no pool.
-     * @param target    plane of the convolution's output size; may be `upstream` without pool.
-     * @param bias      the block's share of the bias' gradient: 16 lanes.
-     */
-    void (*expand)(const ech_lanes_conv *conv, bool relu, const float *outputs,
-                   const float *upstream, const uint8_t *choices, ech_lanes_planes target,
-                   float *bias);
-
-    /** Sum of 16 lanes, in a fixed order. */
-    float (*sum_lanes)(const float *lanes);
+    /** Gradients of the weights and biases of a tile of filters. Calls for different tiles may run
+     *  side by side. */
+    void (*conv_gradient)(const ech_lanes_gradient *gradient, uint32_t first, uint32_t count);
 
     /**
      * y = w x + bias for outputs [16 first, 16 end), all blocks. Weights lie as

@@ -15,15 +15,9 @@ void ECH_LANES_NAME(ech_lanes_conv_forward)(const ech_lanes_conv *conv, ech_lane
                                             const float *weights, uint32_t first, uint32_t end,
                                             const ech_lanes_epilogue *epilogue, float *output);
 uint32_t ECH_LANES_NAME(ech_lanes_gradient_filters)(uint32_t kernel_width, uint32_t left);
-void ECH_LANES_NAME(ech_lanes_conv_gradient)(const ech_lanes_conv *conv,
-                                             const ech_lanes_planes *inputs,
-                                             const ech_lanes_planes *gradients, uint32_t blocks,
-                                             uint32_t channel, uint32_t first, uint32_t count,
-                                             float *out);
-void ECH_LANES_NAME(ech_lanes_expand)(const ech_lanes_conv *conv, bool relu, const float *outputs,
-                                      const float *upstream, const uint8_t *choices,
-                                      ech_lanes_planes target, float *bias);
-float ECH_LANES_NAME(ech_lanes_sum)(const float *lanes);
+size_t ECH_LANES_NAME(ech_lanes_gradient_scratch)(const ech_lanes_conv *conv);
+void ECH_LANES_NAME(ech_lanes_conv_gradient)(const ech_lanes_gradient *gradient, uint32_t first,
+                                             uint32_t count);
 void ECH_LANES_NAME(ech_lanes_linear)(uint32_t inputs, uint32_t outputs, const float *weights,
                                       const float *bias, bool relu, uint32_t first, uint32_t end,
                                       uint32_t blocks, const float *x, float *y);

@@ -18,6 +18,8 @@ typedef struct {
     bool relu, pool;
     ech_lanes_conv conv; /* convolutions only */
     bool wants_input_gradient;
+    uint32_t *tiles; /* convolutions only: the first filter of each tile of the gradient */
+    uint32_t tile_count;
 } ech_lanes_step;
 
 static inline const ech_lanes_step *ech_lanes_of(const ech_step *step)
@@ -33,7 +35,7 @@ static inline uint32_t ech_lanes_blocks(uint32_t batch)
 /** A step's kinds, one table each (conv.c, linear.c). */
 typedef struct {
     uint32_t (*match)(const ech_network *network, uint32_t layer);
-    void (*prepare)(ech_step *step, ech_lanes_step *own);
+    ech_status (*prepare)(ech_step *step, ech_lanes_step *own);
     void (*forward)(const ech_step *step, const ech_step_call *call);
     void (*backward)(const ech_step *step, const ech_step_call *call);
     void (*pack)(const ech_step *step, const float *plain, float *stored); /* the weights */

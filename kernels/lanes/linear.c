@@ -28,7 +28,7 @@ static uint32_t match(const ech_network *network, uint32_t layer)
     return joins_relu ? 2 : 1;
 }
 
-static void prepare(ech_step *step, ech_lanes_step *own)
+static ech_status prepare(ech_step *step, ech_lanes_step *own)
 {
     (void)own;
     const sizes s = sizes_of(step, step->target->batch);
@@ -36,6 +36,7 @@ static void prepare(ech_step *step, ech_lanes_step *own)
     if (step->target->training) {
         step->scratch_bytes = (size_t)s.groups * s.blocks * ECH_LANES * ECH_LANES * sizeof(float);
     }
+    return ECH_OK;
 }
 
 static void forward(const ech_step *step, const ech_step_call *call)

@@ -41,7 +41,7 @@ ECH_INLINE void linear_tile(uint32_t inputs, uint32_t outputs, const float *weig
     for (uint32_t o = 0; o < OUTPUT_TILE && output + o < outputs; o++) {
         for (uint32_t b = 0; b < blocks; b++) {
             vector v = sums[o][b];
-            v = relu ? vector_select(v < 0.0F, (vector){0}, v) : v;
+            v = relu ? vector_relu(v) : v;
             vector_store(y + ((size_t)b * outputs + output + o) * ECH_LANES, v);
         }
     }

@@ -29,7 +29,7 @@ enum { VECTOR_LANES = 4, VECTOR_REGISTERS = 16 };
 enum { VECTORS_A_BLOCK = ECH_LANES / VECTOR_LANES };
 
 typedef float vector __attribute__((vector_size(VECTOR_LANES * sizeof(float))));
-typedef int32_t vector_mask __attribute__((vector_size(VECTOR_LANES * sizeof(int32_t))));
+typedef int32_t vector_int __attribute__((vector_size(VECTOR_LANES * sizeof(int32_t))));
 typedef uint8_t vector_bytes __attribute__((vector_size(VECTOR_LANES)));
 
 /** Kernels are written once, as loops with constant bounds that must vanish. */
@@ -69,20 +69,79 @@ ECH_INLINE vector vector_fma(vector a, vector b, vector c)
 #endif
 }
 
+/* One bit a lane in AVX-512's mask registers, else a lane of ones. */
+#if defined(__AVX512F__)
+typedef __mmask16 vector_mask;
+
+ECH_INLINE vector_mask vector_greater(vector a, vector b)
+{
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+}
+
+ECH_INLINE vector_mask vector_equal_int(vector_int a, int32_t b)
+{
+    return _mm512_cmpeq_epi32_mask((__m512i)a, _mm512_set1_epi32(b));
+}
+
 /** a where the mask is set, else b. */
 ECH_INLINE vector vector_select(vector_mask mask, vector a, vector b)
 {
-    return (vector)((mask & (vector_mask)a) | (~mask & (vector_mask)b));
+    return (vector)_mm512_mask_blend_ps(mask, (__m512)b, (__m512)a);
 }
 
-ECH_INLINE vector_bytes vector_narrow(vector_mask numbers)
+ECH_INLINE vector_int vector_select_int(vector_mask mask, int32_t a, vector_int b)
 {
+    return (vector_int)_mm512_mask_set1_epi32((__m512i)b, mask, a);
+}
+#else
+typedef vector_int vector_mask;
+
+ECH_INLINE vector_mask vector_greater(vector a, vector b)
+{
+    return a > b;
+}
+
+ECH_INLINE vector_mask vector_equal_int(vector_int a, int32_t b)
+{
+    return a == b;
+}
+
+/** a where the mask is set, else b. */
+ECH_INLINE vector vector_select(vector_mask mask, vector a, vector b)
+{
+    return (vector)((mask & (vector_int)a) | (~mask & (vector_int)b));
+}
+
+ECH_INLINE vector_int vector_select_int(vector_mask mask, int32_t a, vector_int b)
+{
+    return (mask & a) | (~mask & b);
+}
+#endif
+
+/** max(v, 0); NaN stays NaN. */
+ECH_INLINE vector vector_relu(vector v)
+{
+    return vector_select(vector_greater((vector){0}, v), (vector){0}, v);
+}
+
+ECH_INLINE vector_bytes vector_narrow(vector_int numbers)
+{
+#if defined(__AVX512F__)
+    return (vector_bytes)_mm512_cvtepi32_epi8((__m512i)numbers);
+#else
     return __builtin_convertvector(numbers, vector_bytes);
+#endif
 }
 
-ECH_INLINE vector_mask vector_widen(vector_bytes bytes)
+ECH_INLINE vector_int vector_widen(vector_bytes bytes)
 {
-    return __builtin_convertvector(bytes, vector_mask);
+#if defined(__AVX512F__)
+    return (vector_int)_mm512_cvtepu8_epi32((__m128i)bytes);
+#elif defined(__AVX2__)
+    return (vector_int)_mm256_cvtepu8_epi32(_mm_set_epi64x(0, (int64_t)bytes));
+#else
+    return __builtin_convertvector(bytes, vector_int);
+#endif
 }
 
 /** Sum of a block's 16 lanes: halves are added, then quarters, pairs, and the last two. */
