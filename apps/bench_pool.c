@@ -301,6 +301,7 @@ static ech_status measure_pending(course *run)
     }
     const double held = (double)(ech_executor_graph_bytes(run->executor) - before);
     run->bench->result.bytes_per_pending_task = held / (double)pending - (double)payload;
+    run->options.inputs = NULL;
     run->options.input_count = 0;
     ech_future_release(&first);
     return status;

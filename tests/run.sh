@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds with warnings as errors, and runs every test, the format check and cppcheck; with --deep
-# also clang-tidy over the whole tree and the suites under sanitizers, which take longer.
+# Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, and the
+# suites without MPI once more under sanitizers.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -72,11 +72,9 @@ fi
 step "suites" suites release '*' 1
 step "format" check_format
 step "cppcheck" check_cppcheck
-if [ "${1:-}" = --deep ]; then
-  step "clang-tidy" check_tidy
-  step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
-  step "suites with sanitizers" suites sanitize plain 5
-fi
+step "clang-tidy" check_tidy
+step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
+step "suites with sanitizers" suites sanitize plain 5
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then

@@ -274,6 +274,7 @@ void ECH_LANES_NAME(ech_lanes_conv_gradient)(const ech_lanes_gradient *gradient,
         run_block(&t, b);
     }
     for (size_t i = 0; i < sums / ECH_LANES; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): with count 0, sums is 0 */
         gradient->weights[i / count * conv->filters + first + i % count] =
             vector_sum_block(t.sums + i * ECH_LANES);
     }

@@ -75,7 +75,7 @@ static ech_status receive_and_compare(ech_comm *comm, const app_entry *mine, siz
         memcpy(first, mine, (first_count < count ? first_count : count) * sizeof *first);
         status = ech_comm_broadcast(comm, first, first_count * sizeof *first, 0);
     }
-    if (status == ECH_OK) {
+    if (status == ECH_OK && first != NULL) {
         status = ech_comm_agree(comm, compare_apps(first, first_count, mine, count));
     }
     ech_free(first);
@@ -87,7 +87,7 @@ static ech_status check_apps(ech_comm *comm, const ech_app_registry *apps)
 {
     app_entry *mine = ech_calloc(apps->count + 1, sizeof *mine);
     ech_status status = ech_comm_agree(comm, mine == NULL ? ECH_ERR_MEMORY : ECH_OK);
-    if (status == ECH_OK) {
+    if (status == ECH_OK && mine != NULL) {
         describe_apps(apps, mine);
         status = receive_and_compare(comm, mine, apps->count);
     }

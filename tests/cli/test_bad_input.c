@@ -121,8 +121,8 @@ Test(bad_input, topologies)
 {
     static const char *const trees[] = {
         "a: {kind: leader, children: [w]}\nb: {kind: leader, children: [w]}\nw: {kind: worker}\n",
-        "a: {kind: leader, children: [b]}\nb: {kind: aggregator, children: [c]}\n"
-        "c: {kind: aggregator, children: [b, w]}\nw: {kind: worker}\n",
+        ("a: {kind: leader, children: [b]}\nb: {kind: aggregator, children: [c]}\n"
+         "c: {kind: aggregator, children: [b, w]}\nw: {kind: worker}\n"),
         "a: {kind: leader, children: [w]}\nw: {kind: worker, children: [v]}\nv: {kind: worker}\n",
         "a: {kind: leader,\n children: [w, v]}\nw: {kind: worker}\n",
         "a: {kind: leader, children: [w]}\nw: {kind: walker}\n",

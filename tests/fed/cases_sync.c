@@ -218,7 +218,8 @@ static void compare_with_oracle(const toy *made, ech_state model)
     expected_model(made, expected, &counter);
     uint64_t different = 0;
     for (uint64_t i = 0; i < VALUES; i++) {
-        different += memcmp(&expected[i], &model.values[i], sizeof *expected) != 0;
+        different += memcmp((const char *)(expected + i), (const char *)(model.values + i),
+                            sizeof *expected) != 0;
     }
     mpi_expect(different == 0, "%llu of %d values differ", (unsigned long long)different, VALUES);
     mpi_expect(model.counters[0] == counter, "counter %lld, expected %lld",

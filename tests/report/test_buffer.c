@@ -1,9 +1,9 @@
 #include <criterion/criterion.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "apps/report/buffer.h"
+#include "runtime/base/random.h"
 #include "tests/report/xml.h"
 #include "tests/support.h"
 
@@ -56,11 +56,11 @@ Test(report_buffer, markup_and_what_xml_forbids_are_escaped)
 
 Test(report_buffer, any_bytes_give_well_formed_xml)
 {
-    srand(7);
+    ech_random random = ech_random_stream(7, ECH_RANDOM_TEST, 0, 0, 0);
     for (int round = 0; round < 500; round++) {
         char text[64];
         for (size_t i = 0; i < sizeof text - 1; i++) {
-            text[i] = (char)(rand() % 255 + 1);
+            text[i] = (char)(ech_random_below(&random, 255) + 1);
         }
         text[sizeof text - 1] = '\0';
         ech_buffer_clear(&buffer);

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,10 @@ static void expect_labels(const ech_scale *scale, size_t wanted, const char *exp
     ech_tick ticks[ECH_TICKS_MAX];
     char joined[ECH_TICKS_MAX * (ECH_VALUE_BYTES + 1)] = "";
     const size_t count = ech_scale_ticks(scale, wanted, ticks);
+    size_t length = 0;
     for (size_t i = 0; i < count; i++) {
-        strcat(joined, i > 0 ? "|" : "");
-        strcat(joined, ticks[i].label);
+        length += (size_t)snprintf(joined + length, sizeof joined - length, "%s%s",
+                                   i > 0 ? "|" : "", ticks[i].label);
     }
     cr_expect_str_eq(joined, expected, "got %s", joined);
 }

@@ -1,12 +1,12 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "apps/report/chart_schedule.h"
 #include "apps/report/timeline.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/random.h"
 #include "tests/report/chart_fixture.h"
 #include "tests/support.h"
 
@@ -126,10 +126,12 @@ Test(report_schedule, a_hundred_thousand_tasks_stay_small)
     enum { TASKS = 100000, RANKS = 8 };
     const size_t before = ech_memory_held_bytes();
     cr_assert_eq(ech_schedule_create(RANKS, (ech_range){0.0, 100.0}, &schedule), ECH_OK);
-    srand(3);
+    ech_random random = ech_random_stream(3, ECH_RANDOM_TEST, 0, 0, 0);
     for (int i = 0; i < TASKS; i++) {
-        const double start = 100.0 * (i / RANKS) / (TASKS / RANKS);
-        add((uint64_t)(i % RANKS), start, start + 0.004 * rand() / RAND_MAX, rand() % 2 == 0);
+        const int turn = i / RANKS;
+        const double start = 100.0 * RANKS / TASKS * turn;
+        const double end = start + 0.004 * ech_random_uniform(&random);
+        add((uint64_t)(i % RANKS), start, end, ech_random_below(&random, 2) == 0);
     }
     cr_expect_lt(ech_memory_held_bytes() - before, 4 << 20);
     ech_chart_schedule(&svg, &chart, schedule, (ech_rows){.count = RANKS}, &kinds);
