@@ -99,14 +99,14 @@ static ech_status run(const ech_fit_arguments *arguments)
     if (status == ECH_OK) {
         status = ech_interrupt_install();
     }
-    if (status == ECH_OK) {
-        status = ech_mpi_start();
-    }
+    /* The other ranks wait in MPI_Init: they hear of a failure once MPI has started. */
+    const ech_failure prepared = ech_failure_keep(status);
+    status = ech_mpi_start();
     if (status != ECH_OK) {
         ech_io_destroy(&io);
         return status;
     }
-    status = ech_fit_job_run(arguments, &io);
+    status = ech_fit_job_run(arguments, &prepared, &io);
     ech_io_destroy(&io);
     return status;
 }

@@ -26,6 +26,7 @@ enum { FACT_BYTES = 160, FACTS_MAX = 16, APP_NAMES_MAX = 64 };
 
 typedef struct {
     const ech_fit_arguments *arguments;
+    const ech_failure *prepared;
     uint64_t start_ns;      /* monotonic */
     uint64_t start_wall_ns; /* since 1970 */
     ech_io *io;             /* leader ranks */
@@ -78,6 +79,10 @@ static ech_status find_machine(fit_job *job, ech_io **io)
     }
     job->comm = ech_machine_comm(job->machine);
     job->is_first = ech_machine_rank(job->machine) == 0;
+    status = agree(job, ech_failure_restore(job->prepared));
+    if (status != ECH_OK) {
+        return status;
+    }
     keep_io_on_leaders(job, io);
     status = ech_fit_load_config(job->machine, job->arguments, &job->config, &job->config_text);
     if (status == ECH_OK) {
@@ -421,10 +426,12 @@ static void clear(fit_job *job)
     ech_io_destroy(&job->io);
 }
 
-ech_status ech_fit_job_run(const ech_fit_arguments *arguments, ech_io **io)
+ech_status ech_fit_job_run(const ech_fit_arguments *arguments, const ech_failure *prepared,
+                           ech_io **io)
 {
     fit_job job = {
         .arguments = arguments,
+        .prepared = prepared,
         .start_ns = ech_clock_ns(),
         .start_wall_ns = ech_clock_wall_ns(),
     };

@@ -25,9 +25,11 @@ typedef struct {
 /**
  * Run it. MPI has been started.
  *
+ * @param prepared  what this process's start ended with; a failure on any rank is every rank's.
  * @param io  each process's own; taken over, and nulled.
  * @return the same on every rank. ECH_ERR_INTERRUPTED: stopped early with a checkpoint.
  */
-ech_status ech_fit_job_run(const ech_fit_arguments *arguments, ech_io **io);
+ech_status ech_fit_job_run(const ech_fit_arguments *arguments, const ech_failure *prepared,
+                           ech_io **io);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -26,6 +27,9 @@ enum {
 };
 
 static const uint64_t abort_bound_ns = 4000000000;
+static const uint64_t launcher_reads_ns = 1000000000;
+static const uint64_t launcher_looks_ns = 2000000;
+static const uint64_t launcher_passes_on_ns = 100000000;
 
 static ech_black_box private_box = {.rank = -1};
 static ech_black_box *box = &private_box;
@@ -36,6 +40,19 @@ ech_black_box *ech_guard_box(void)
     return box;
 }
 
+/* A launcher that sees the job end drops what is still in its pipes and sockets: wait until it has
+ * taken the line, and give it a moment to pass it on. */
+static void let_launcher_read(void)
+{
+    const uint64_t until_ns = ech_clock_ns() + launcher_reads_ns;
+    int unread = 0;
+    while (ioctl(STDERR_FILENO, FIONREAD, &unread) == 0 && unread > 0 &&
+           ech_clock_ns() < until_ns) {
+        ech_clock_sleep_ns(launcher_looks_ns);
+    }
+    ech_clock_sleep_ns(launcher_passes_on_ns);
+}
+
 /* Standard error may be full or gone; then there is nobody left to tell. */
 static void print_once(const char *cause)
 {
@@ -44,8 +61,9 @@ static void print_once(const char *cause)
         return;
     }
     const size_t length = ech_guard_line(box, cause, line);
-    const ssize_t ignored = write(STDERR_FILENO, line, length);
-    (void)ignored;
+    if (write(STDERR_FILENO, line, length) > 0) {
+        let_launcher_read();
+    }
 }
 
 /* In the rank: its guard is gone (the kernel sends the signal then), or somebody sent SIGUSR2. */

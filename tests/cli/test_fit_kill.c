@@ -1,0 +1,175 @@
+#define _GNU_SOURCE
+/* SIGKILL of a rank of `echelon fit` in mid-training ends the job, and says who died where. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "tests/cli/program.h"
+#include "tests/cli/tiny_data.h"
+
+enum { RANKS = 3, VICTIM = 1, PATH_BYTES = ECH_TEST_PATH_BYTES + 32, PROC_BYTES = 1 << 16 };
+
+static const double ends_within_seconds = 5.0;
+static const uint64_t look_every_ns = 10000000;
+static const uint64_t look_for_ns = UINT64_C(30000000000);
+
+static char folder[ECH_TEST_PATH_BYTES];
+static char config_path[ECH_TEST_PATH_BYTES];
+static char out_path[PATH_BYTES];
+
+/* More rounds than anyone waits for: only the kill ends it. */
+static const char config_text[] = "data: {file: tiny.h5}\n"
+                                  "model: {name: smallconv}\n"
+                                  "topology: {kind: star, workers: 4}\n"
+                                  "rounds: 1000000\n"
+                                  "checkpoint: {every: 1, keep: 1}\n"
+                                  "evaluate: {every: 0}\n";
+
+static void start(void)
+{
+    ech_test_make_directory(folder);
+    ech_test_write_text(folder, "fit.yaml", config_text, config_path);
+    snprintf(out_path, sizeof out_path, "%s/out", folder);
+    char data_path[ECH_TEST_PATH_BYTES];
+    tiny_data_make(folder, data_path);
+}
+
+static void stop(void)
+{
+    ech_test_remove_directory(folder);
+    ech_test_expect_no_leak();
+}
+
+TestSuite(fit_kill, .init = start, .fini = stop);
+
+/* ---- the killer, a process of its own ---- */
+
+static bool has_checkpoint(void)
+{
+    DIR *directory = opendir(out_path);
+    bool found = false;
+    for (struct dirent *entry = NULL;
+         directory != NULL && !found && (entry = readdir(directory)) != NULL;) {
+        found = strncmp(entry->d_name, "checkpoint-", strlen("checkpoint-")) == 0;
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return found;
+}
+
+/* Does a file of /proc, texts ended by NULs, hold this text? */
+static bool proc_holds(const char *pid, const char *name, const char *text)
+{
+    static char bytes[PROC_BYTES];
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.16s/%s", pid, name);
+    FILE *file = fopen(path, "rb");
+    const size_t length = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    bytes[length] = '\0';
+    for (size_t at = 0; at < length; at += strlen(bytes + at) + 1) {
+        if (strcmp(bytes + at, text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static pid_t parent_of(const char *pid)
+{
+    char path[64];
+    char line[256] = "";
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%.16s/stat", pid);
+    FILE *file = fopen(path, "rb");
+    const char *after_name = NULL;
+    if (file != NULL) {
+        after_name = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
+        fclose(file);
+    }
+    return after_name != NULL && sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static bool is_victim(const char *pid)
+{
+    char rank[32];
+    snprintf(rank, sizeof rank, "PMI_RANK=%d", VICTIM);
+    return proc_holds(pid, "environ", rank) && proc_holds(pid, "cmdline", config_path);
+}
+
+/* The rank runs below its guard, which has the same name and environment. */
+static pid_t find_victim(void)
+{
+    pid_t found = 0;
+    DIR *directory = opendir("/proc");
+    for (struct dirent *entry = NULL;
+         directory != NULL && found == 0 && (entry = readdir(directory)) != NULL;) {
+        char parent[16];
+        if (!is_victim(entry->d_name)) {
+            continue;
+        }
+        snprintf(parent, sizeof parent, "%d", (int)parent_of(entry->d_name));
+        found = is_victim(parent) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return found;
+}
+
+/* Returns when the victim got its signal: the exit code is 0 then. */
+static int kill_once_it_trains(int told)
+{
+    const uint64_t until_ns = ech_clock_ns() + look_for_ns;
+    while (ech_clock_ns() < until_ns) {
+        const pid_t victim = has_checkpoint() ? find_victim() : 0;
+        if (victim > 0 && kill(victim, SIGKILL) == 0) {
+            const uint64_t now_ns = ech_clock_ns();
+            return write(told, &now_ns, sizeof now_ns) == sizeof now_ns ? 0 : 1;
+        }
+        ech_clock_sleep_ns(look_every_ns);
+    }
+    return 1;
+}
+
+Test(fit_kill, a_killed_rank_ends_the_job_by_name)
+{
+    int told[2];
+    uint64_t killed_ns = 0;
+    char host[256] = "";
+    char expected[512];
+    cr_assert_eq(pipe(told), 0);
+    const pid_t killer = fork();
+    cr_assert_geq(killer, 0);
+    if (killer == 0) {
+        _exit(kill_once_it_trains(told[1]));
+    }
+    ech_child_result result =
+        program_run_ranks(RANKS, (const char *[]){"fit", config_path, "--out", out_path, NULL});
+    const uint64_t ended_ns = ech_clock_ns();
+    int state = 0;
+    waitpid(killer, &state, 0);
+    cr_assert(WIFEXITED(state) && WEXITSTATUS(state) == 0, "no rank was found to kill");
+    cr_assert_eq(read(told[0], &killed_ns, sizeof killed_ns), sizeof killed_ns);
+    cr_expect_lt(ech_clock_seconds(ended_ns - killed_ns), ends_within_seconds);
+    cr_expect_neq(result.exit_code, 0);
+    gethostname(host, sizeof host - 1);
+    snprintf(expected, sizeof expected, "rank %d on host %s: killed by signal 9 (Killed)", VICTIM,
+             host);
+    cr_expect_not_null(strstr(result.errors, expected), "'%s' is not in: %s", expected,
+                       result.errors);
+    cr_expect_not_null(strstr(result.errors, ", phase r"), "no phase in: %s", result.errors);
+    ech_child_result_free(&result);
+    close(told[0]);
+    close(told[1]);
+}
