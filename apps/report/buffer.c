@@ -43,7 +43,9 @@ void ech_buffer_add_bytes(ech_buffer *buffer, const char *piece, size_t bytes)
     if (!reserve(buffer, bytes)) {
         return;
     }
-    memcpy(buffer->bytes + buffer->length, piece, bytes);
+    if (bytes > 0) { /* the piece may be NULL then */
+        memcpy(buffer->bytes + buffer->length, piece, bytes);
+    }
     buffer->length += bytes;
     buffer->bytes[buffer->length] = '\0';
 }

@@ -35,10 +35,10 @@ Test(kernels_network, resnet_states_are_named_and_ordered_as_torchvisions)
     cr_expect_str_eq(tensors[0].name, "conv1.weight");
     cr_expect_str_eq(tensors[3].name, "bn1.running_mean");
     cr_expect_str_eq(tensors[5].name, "bn1.num_batches_tracked");
-    cr_expect_eq(tensors[5].dimension_count, 0);
     const ech_tensor *shortcut = ech_layout_find(network->layout, "layer2.0.downsample.0.weight");
     cr_assert_not_null(shortcut);
     /* NOLINTBEGIN(clang-analyzer-core.NullDereference): asserted above */
+    cr_expect_eq(tensors[5].dimension_count, 0);
     cr_expect_eq(shortcut->shape[0], 128);
     cr_expect_eq(shortcut->shape[1], 64);
     cr_expect_str_eq(shortcut[-1].name, "layer2.0.bn2.num_batches_tracked");

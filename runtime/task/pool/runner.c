@@ -352,10 +352,13 @@ static void run_ref(ech_pool *pool, uint64_t ref)
     ech_pool_hand_back(pool, ref);
 }
 
+/* The stash counts: nobody but a rank that waits at depth 0 takes from another's, so a task there
+ * may be what a rank further down waits for. */
 bool ech_pool_has_tasks(ech_pool *pool, uint32_t depth)
 {
     drain_inbox(pool);
-    return best_bound(pool, depth) > 0 || ech_pool_queue_has_tasks(pool, depth) ||
+    return (pool->stashed > 0 && pool->stash_place >> 8 > depth) || best_bound(pool, depth) > 0 ||
+           ech_pool_queue_has_tasks(pool, depth) ||
            ech_graph_first_ready(&pool->executor->graph, ech_lane_of_depth(depth + 1)) != NULL;
 }
 
