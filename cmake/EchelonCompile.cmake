@@ -36,5 +36,6 @@ endif()
 function(ech_layer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ech_flags ${ARG_LIBRARIES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS}
+    PRIVATE $<BUILD_INTERFACE:ech_flags> ${ARG_LIBRARIES})
 endfunction()

@@ -1,20 +1,10 @@
 # Libraries, each as one imported target. Required: MPICH, HDF5, OpenBLAS, hwloc, libyaml,
 # Random123, xxHash, zlib; Criterion for the tests. The rest adds features and is looked for.
 
-find_package(Threads REQUIRED)
-find_package(MPI REQUIRED COMPONENTS C)
+include(EchelonTaskLibraries)
 find_package(ZLIB REQUIRED)
 find_package(OpenMP COMPONENTS C)
-find_package(PkgConfig REQUIRED)
 
-# ech_pkg(NAME MODULE [REQUIRED]): pkg-config module as target PkgConfig::NAME; NAME_FOUND in the cache.
-macro(ech_pkg name module)
-  pkg_check_modules(${name} ${ARGN} IMPORTED_TARGET ${module})
-endmacro()
-
-ech_pkg(HWLOC hwloc REQUIRED)
-ech_pkg(YAML yaml-0.1 REQUIRED)
-ech_pkg(XXHASH libxxhash REQUIRED)
 ech_pkg(OPENBLAS openblas REQUIRED)
 ech_pkg(HIREDIS hiredis)
 ech_pkg(ZMQ libzmq)
