@@ -58,7 +58,7 @@ static void expect_output(const char *program, const char *executor, const char 
 
 ON_EVERY_EXECUTOR(parameter_sweep)
 {
-    expect_output("parameter_sweep", names[*kind], "step 0.108 is the best: 7 iterations\n");
+    expect_output("parameter_sweep", names[*kind], "step 0.108 is the best: 8 iterations\n");
 }
 
 ON_EVERY_EXECUTOR(tree_reduction)

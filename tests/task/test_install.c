@@ -13,9 +13,11 @@ static const uint64_t limit_ns = UINT64_C(120000000000);
 static const char project[] =
     "cmake_minimum_required(VERSION 3.25)\n"
     "project(user C)\n"
-    "find_package(Echelon 0.1 REQUIRED)\n"
+    "find_package(Echelon 0.1 REQUIRED COMPONENTS memo_store)\n"
     "add_executable(program " ECH_SOURCE_DIR "/apps/examples/tree_reduction.c)\n"
-    "target_link_libraries(program PRIVATE Echelon::task)\n";
+    "target_link_libraries(program PRIVATE Echelon::task)\n"
+    "add_executable(keeps " ECH_SOURCE_DIR "/apps/examples/parameter_sweep.c)\n"
+    "target_link_libraries(keeps PRIVATE Echelon::memo_store m)\n";
 
 static char folder[ECH_TEST_PATH_BYTES];
 
@@ -67,14 +69,18 @@ Test(install, a_cmake_project_finds_the_package)
     run("cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH=$PWD/here");
     run("cmake --build build");
     expect_to_run("build/program");
+    run("build/keeps serial memo.h5; build/keeps threads memo.h5; test -s memo.h5");
 }
 
 Test(install, pkg_config_gives_the_flags_also_after_a_move)
 {
     run("mv here there; export PKG_CONFIG_PATH=$(dirname $(find $PWD -name echelon-task.pc)); "
         "cc " ECH_SOURCE_DIR "/apps/examples/tree_reduction.c -o program "
-        "$(pkg-config --cflags --libs echelon-task)");
+        "$(pkg-config --cflags --libs echelon-task); "
+        "cc " ECH_SOURCE_DIR "/apps/examples/parameter_sweep.c -o keeps "
+        "$(pkg-config --cflags --libs echelon-store)");
     expect_to_run("./program");
+    run("./keeps serial memo.h5; test -s memo.h5");
 }
 
 Test(install, every_header_stands_alone)
@@ -82,6 +88,6 @@ Test(install, every_header_stands_alone)
     run("export PKG_CONFIG_PATH=$(dirname $(find $PWD -name echelon-task.pc)); "
         "for header in $(cd here/include/echelon && find . -name '*.h'); do "
         "echo \"#include \\\"$header\\\"\" >one.c; "
-        "cc -std=c17 -Wall -Wextra -Werror -c one.c $(pkg-config --cflags echelon-task); done; "
+        "cc -std=c17 -Wall -Wextra -Werror -c one.c $(pkg-config --cflags echelon-store); done; "
         "test -f one.o");
 }
