@@ -63,7 +63,7 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet 2>/dev/null
 }
 
-setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox
+setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
@@ -72,8 +72,10 @@ fi
 step "suites" suites release '*' 1
 step "format" check_format
 step "cppcheck" check_cppcheck
+step "models" tests/model/run.sh
 if [ "${1:-}" = --deep ]; then
   step "clang-tidy" check_tidy
+  step "larger models" tests/model/run.sh --deep
   step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
   step "suites with sanitizers" suites sanitize plain 5
 fi

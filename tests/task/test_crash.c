@@ -9,6 +9,7 @@
 enum { OUTPUT_BYTES = 1 << 16 };
 static const uint64_t limit_ns = UINT64_C(60000000000);
 
+static const char program[] = ECH_BUILD_DIR "/tests/task_crash";
 static char folder[ECH_TEST_PATH_BYTES];
 
 static void make_folder(void)
@@ -28,8 +29,7 @@ static ech_child_result run(const char *dies)
 {
     char path[2 * ECH_TEST_PATH_BYTES];
     snprintf(path, sizeof path, "%s/memo.h5", folder);
-    const char *const all[] = {"mpiexec", "-n", "3", ECH_BUILD_DIR "/tests/task_crash",
-                               path,      dies, NULL};
+    const char *const all[] = {"mpiexec", "-n", "3", program, path, dies, NULL};
     ech_child_result result;
     const ech_child_options options = {
         .arguments = all, .timeout_ns = limit_ns, .output_bytes_max = OUTPUT_BYTES};
