@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds with warnings as errors, and runs every test, the format check and cppcheck; with --deep
-# also clang-tidy over the whole tree and the suites under sanitizers, which take longer.
+# Builds with warnings as errors, and runs every test, the format check, cppcheck and the models;
+# with --deep also clang-tidy over the whole tree, and sanitizers, which take longer.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -75,9 +75,12 @@ step "cppcheck" check_cppcheck
 step "models" tests/model/run.sh
 if [ "${1:-}" = --deep ]; then
   step "clang-tidy" check_tidy
-  step "larger models" tests/model/run.sh --deep
   step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
   step "suites with sanitizers" suites sanitize plain 5
+  step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
+  # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
+  step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \
+    build/thread/tests/task_stress threads 3 2000
 fi
 
 echo
