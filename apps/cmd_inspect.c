@@ -44,8 +44,8 @@ static const struct argp parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "FILE.h5",
-    .doc = "Check a file's digest and show what is in it: a data set, a split, a checkpoint or a "
-           "run record.",
+    .doc = "Check a file's digest and show what is in it: a data set, a split, a checkpoint, a "
+           "run record or the kept results of tasks.",
 };
 
 static ech_status inspect(const arguments *given)
@@ -56,6 +56,7 @@ static ech_status inspect(const arguments *given)
         [ECH_SEAL_SPLIT] = ech_inspect_split,
         [ECH_SEAL_CHECKPOINT] = ech_inspect_checkpoint,
         [ECH_SEAL_RECORD] = ech_inspect_record,
+        [ECH_SEAL_MEMO] = ech_inspect_memo,
     };
     ech_io *io = NULL;
     ech_seal_kind kind = ECH_SEAL_NONE;

@@ -1,40 +1,16 @@
 # Libraries, each as one imported target. Required: MPICH, HDF5, OpenBLAS, hwloc, libyaml,
 # Random123, xxHash, zlib; Criterion for the tests. The rest adds features and is looked for.
 
-find_package(Threads REQUIRED)
-find_package(MPI REQUIRED COMPONENTS C)
-find_package(ZLIB REQUIRED)
+include(EchelonTaskLibraries)
+include(EchelonStoreLibraries)
 find_package(OpenMP COMPONENTS C)
-find_package(PkgConfig REQUIRED)
 
-# ech_pkg(NAME MODULE [REQUIRED]): pkg-config module as target PkgConfig::NAME; NAME_FOUND in the cache.
-macro(ech_pkg name module)
-  pkg_check_modules(${name} ${ARGN} IMPORTED_TARGET ${module})
-endmacro()
-
-ech_pkg(HWLOC hwloc REQUIRED)
-ech_pkg(YAML yaml-0.1 REQUIRED)
-ech_pkg(XXHASH libxxhash REQUIRED)
 ech_pkg(OPENBLAS openblas REQUIRED)
 ech_pkg(HIREDIS hiredis)
 ech_pkg(ZMQ libzmq)
 ech_pkg(ZSTD libzstd)
 
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
-
-# HDF5: built against the same MPI where there is such a build (Debian: hdf5-mpich), else the serial one.
-if(NOT TARGET HDF5::HDF5)
-  pkg_check_modules(HDF5_MPICH QUIET IMPORTED_TARGET hdf5-mpich)
-  if(HDF5_MPICH_FOUND)
-    add_library(ech_hdf5 ALIAS PkgConfig::HDF5_MPICH)
-  else()
-    find_package(HDF5 REQUIRED COMPONENTS C)
-    add_library(ech_hdf5_found INTERFACE)
-    target_include_directories(ech_hdf5_found INTERFACE ${HDF5_C_INCLUDE_DIRS})
-    target_link_libraries(ech_hdf5_found INTERFACE ${HDF5_C_LIBRARIES})
-    add_library(ech_hdf5 ALIAS ech_hdf5_found)
-  endif()
-endif()
 
 # libxsmm: a static library whose own products fall back to a BLAS. Its pkg-config file names no
 # BLAS, so it is looked for by hand. x86 only.

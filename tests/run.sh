@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, and the
-# suites without MPI once more under sanitizers.
+# Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, the
+# models, and the suites without MPI once more under sanitizers.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,7 +63,7 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet 2>/dev/null
 }
 
-setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox
+setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
@@ -73,8 +73,13 @@ step "suites" suites release '*' 1
 step "format" check_format
 step "cppcheck" check_cppcheck
 step "clang-tidy" check_tidy
+step "models" tests/model/run.sh
 step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
 step "suites with sanitizers" suites sanitize plain 5
+step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
+# UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
+step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \
+  build/thread/tests/task_stress threads 3 2000
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then

@@ -143,14 +143,13 @@ uint32_t ech_task_input_count(const ech_task_context *context)
 const void *ech_task_input(const ech_task_context *context, uint32_t which, size_t *bytes)
 {
     const ech_call *call = context->call;
-    if (which >= call->input_count) {
-        *bytes = 0;
-        return NULL;
-    }
     const ech_payload_input *input =
-        &ech_payload_table(call->payload, call->arguments_bytes)[which];
-    *bytes = input->bytes;
-    return call->payload + input->offset;
+        which < call->input_count ? &ech_payload_table(call->payload, call->arguments_bytes)[which]
+                                  : NULL;
+    if (bytes != NULL) {
+        *bytes = input == NULL ? 0 : input->bytes;
+    }
+    return input == NULL ? NULL : call->payload + input->offset;
 }
 
 uint32_t ech_task_member(const ech_task_context *context)

@@ -13,6 +13,8 @@
  *     status = ech_executor_run(executor, program, user);          (collective)
  *     ech_executor_destroy(&executor);                             (collective)
  *
+ * or, from `main`, the last three in one: ech_executor_main. apps/examples has whole programs.
+ *
  * `program` runs on rank 0 only; the other ranks serve tasks until it returns. While rank 0 waits
  * for a future it runs tasks too, unless its host has a dedicated leader. A rank of the threads
  * executor is a thread.
@@ -111,6 +113,17 @@ typedef ech_status (*ech_program)(ech_executor *executor, void *user);
  */
 ech_status ech_executor_run(ech_executor *executor, ech_program program, void *user);
 
+/**
+ * All of it at once, for `return ech_executor_main(...)` in a program's main: make the executor,
+ * run the program, destroy the executor. For `mpi` without a machine it also starts and ends MPI,
+ * each rank under a guard that says which task a rank was running when it died; call it before
+ * making threads then. A failure is told once, on standard error.
+ *
+ * @return the exit code of the process: 0; 2 for bad input, 1 for other failures.
+ */
+int ech_executor_main(const ech_app_registry *apps, const ech_executor_options *options,
+                      ech_program program, void *user);
+
 int ech_executor_rank(const ech_executor *executor);
 int ech_executor_rank_count(const ech_executor *executor);
 int ech_executor_host(const ech_executor *executor);
@@ -183,7 +196,8 @@ ech_status ech_future_wait_any(ech_future *const *futures, size_t count, size_t 
 bool ech_future_poll(ech_future *future); /* done? also makes progress, without running tasks */
 /** The task's status once it is done; ECH_OK before. Sets no message. */
 ech_status ech_future_status(const ech_future *future);
-/** The value; borrowed, valid until the release. NULL if the task failed or is not done. */
+/** The value; borrowed, valid until the release. NULL if the task failed or is not done. `bytes`
+ * may be NULL. */
 const void *ech_future_value(const ech_future *future, size_t *bytes);
 /** Cancel a task that no rank has claimed; true if it will not run. Its waiters see
  * ECH_ERR_CANCELLED. */
@@ -209,7 +223,8 @@ int ech_task_host(const ech_task_context *context);
 uint64_t ech_task_id(const ech_task_context *context);
 uint32_t ech_task_attempt(const ech_task_context *context); /* 0 first */
 uint32_t ech_task_input_count(const ech_task_context *context);
-/** The value of the input of this number, aligned to 16 bytes; NULL if there is no such input. */
+/** The value of the input of this number, aligned to 16 bytes; NULL if there is no such input.
+ *  `bytes` may be NULL. */
 const void *ech_task_input(const ech_task_context *context, uint32_t which, size_t *bytes);
 /** Serve messages for a moment: long tasks call this between batches. Cheap (a few loads). */
 void ech_task_yield(ech_task_context *context);

@@ -12,6 +12,7 @@
 
 #include "io/checkpoint.h"
 #include "io/dataset.h"
+#include "io/memo_file.h"
 #include "io/record.h"
 #include "tests/io/fixture.h"
 
@@ -248,4 +249,57 @@ Test(faults, while_run_records_are_written)
     sweep(write_record, expect_record);
     cr_assert_eq(write_record(), ECH_OK);
     cr_expect_eq(ech_test_count_entries(fixture_folder), 1, "working files stay");
+}
+
+/* Each attempt keeps one more result: those whose put succeeded are there afterwards. */
+static uint64_t memo_tried;
+static uint64_t memo_kept;
+
+static ech_hash128 memo_key(uint64_t number)
+{
+    return ech_hash_bytes(&number, sizeof number);
+}
+
+static ech_status keep_one(void)
+{
+    ech_memo_file *memo = NULL;
+    ech_status status = ech_memo_file_open(fixture_io, fixture_path("memo.h5"), &memo);
+    if (status == ECH_OK) {
+        status = ech_memo_file_put(memo, memo_key(++memo_tried), values, sizeof values);
+        memo_kept += status == ECH_OK ? 1 : 0;
+    }
+    if (status == ECH_OK) {
+        status = ech_memo_file_flush(memo);
+    }
+    ech_memo_file_close(&memo);
+    return status;
+}
+
+static ech_status count_value(void *visitor, ech_hash128 key, const void *value, size_t value_bytes)
+{
+    (void)key;
+    ++*(uint64_t *)visitor;
+    return ech_hash_equal(ech_hash_bytes(value, value_bytes), ech_hash_bytes(values, sizeof values))
+               ? ECH_OK
+               : ech_fail(ECH_ERR_NUMERIC, "another value than was put");
+}
+
+static void expect_memo(void)
+{
+    ech_memo_file *memo = NULL;
+    uint64_t found = 0;
+    cr_assert_eq(ech_memo_file_open(fixture_io, fixture_path("memo.h5"), &memo), ECH_OK, "%s",
+                 ech_status_message());
+    cr_assert_eq(ech_memo_file_load(memo, count_value, &found), ECH_OK, "%s", ech_status_message());
+    cr_assert_eq(found, memo_kept);
+    cr_assert_eq(ech_memo_file_flush(memo), ECH_OK, "%s", ech_status_message());
+    ech_memo_file_close(&memo);
+    cr_assert_eq(ech_test_count_entries(fixture_folder), 2, "a temporary file stays");
+}
+
+Test(faults, while_results_of_tasks_are_kept)
+{
+    memset(values, 5, sizeof values);
+    cr_assert_eq(keep_one(), ECH_OK);
+    sweep(keep_one, expect_memo);
 }

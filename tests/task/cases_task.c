@@ -120,7 +120,29 @@ static void stress_like_serial(void)
     ech_machine_destroy(&machine);
 }
 
+/* Rank 1 registers another app than the others: all of them are told its name. */
+static void apps_differ(void)
+{
+    ech_machine *machine = NULL;
+    ech_app_registry *apps = NULL;
+    ech_executor *executor = NULL;
+    ech_app_id app = 0;
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
+    mpi_expect_ok(ech_app_registry_create(&apps));
+    const bool differs = ech_machine_rank(machine) == 1;
+    const ech_app what = {.name = differs ? "odd" : "even", .run = rest};
+    mpi_expect_ok(ech_app_register(apps, &what, &app));
+    const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
+    mpi_expect(ech_executor_create(apps, &options, &executor) == ECH_ERR_ARGUMENT,
+               "an executor of different apps was made");
+    mpi_expect(executor == NULL, "an executor that failed is there");
+    mpi_expect(strstr(ech_status_message(), "odd") != NULL, "no name in: %s", ech_status_message());
+    ech_app_registry_destroy(&apps);
+    ech_machine_destroy(&machine);
+}
+
 static const mpi_case task_cases[] = {
+    {"apps_differ", .ranks = 3, .seconds = 30, .run = apps_differ},
     {"scenarios_1", .ranks = 1, .seconds = 60, .run = leaders_train},
     {"scenarios_3", .ranks = 3, .seconds = 60, .run = leaders_train},
     {"scenarios_3_dedicated", .ranks = 3, .seconds = 60, .run = leaders_are_dedicated},

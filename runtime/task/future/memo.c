@@ -16,6 +16,9 @@ void ech_memo_init(ech_memo *memo, const ech_store *store)
 
 void ech_memo_clear(ech_memo *memo)
 {
+    if (memo->is_open) {
+        memo->store.close(memo->store.self);
+    }
     for (size_t i = 0; i < memo->capacity; i++) {
         ech_free(memo->entries[i].value);
     }
@@ -84,7 +87,11 @@ static ech_status visit(void *visitor, ech_hash128 key, const void *value, size_
 
 ech_status ech_memo_load(ech_memo *memo)
 {
-    return memo->store.load == NULL ? ECH_OK : memo->store.load(memo->store.self, visit, memo);
+    if (memo->store.load == NULL) {
+        return ECH_OK;
+    }
+    memo->is_open = true;
+    return memo->store.load(memo->store.self, visit, memo);
 }
 
 const void *ech_memo_find(const ech_memo *memo, ech_hash128 key, size_t *bytes)

@@ -22,6 +22,7 @@ typedef struct {
     size_t count;
     size_t capacity;
     ech_store store; /* put == NULL: none */
+    bool is_open;    /* the store */
 } ech_memo;
 
 void ech_memo_init(ech_memo *memo, const ech_store *store);

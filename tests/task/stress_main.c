@@ -1,0 +1,98 @@
+/* Random graphs of tasks on one executor, compared with the serial one:
+ *
+ *     task_stress threads SEEDS TASKS        three kinds of pools, and the scenarios
+ *     mpiexec -n N task_stress mpi SEEDS TASKS
+ *
+ * A plain program, since ThreadSanitizer does not go along with Criterion. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/mpi/guard.h"
+#include "runtime/mpi/machine.h"
+#include "tests/task/scenarios.h"
+#include "tests/task/stress.h"
+
+enum { TEAM_RANKS = 2, ARGUMENTS = 4, DECIMAL = 10 };
+
+typedef struct {
+    uint64_t seeds;
+    uint32_t tasks;
+} amount;
+
+/* On rank 0 the digest counts; the others only take part. */
+static bool same_as_serial(uint64_t seed, uint32_t tasks, const ech_executor_options *options,
+                           bool is_first)
+{
+    const ech_executor_options serial = {.kind = ECH_EXECUTOR_SERIAL};
+    stress here = {.seed = seed, .tasks = tasks, .team_ranks = TEAM_RANKS};
+    stress there = here;
+    bool same = stress_run(&here, options) == ECH_OK;
+    if (is_first) {
+        same = same && stress_run(&there, &serial) == ECH_OK && here.digest == there.digest;
+    }
+    if (!same) {
+        fprintf(stderr, "seed %" PRIu64 " differs from serial: %s\n", seed, ech_status_message());
+    }
+    return same;
+}
+
+static bool run_scenarios(const ech_executor_options *options)
+{
+    bool good = true;
+    for (size_t i = 0; i < scenario_count; i++) {
+        if (scenario_run(&scenarios[i], options) != ECH_OK) {
+            fprintf(stderr, "%s: %s\n", scenarios[i].name, ech_status_message());
+            good = false;
+        }
+    }
+    return good;
+}
+
+static bool on_threads(const amount *how_much)
+{
+    const ech_executor_options pools[] = {
+        {.kind = ECH_EXECUTOR_THREADS, .ranks = 2},
+        {.kind = ECH_EXECUTOR_THREADS, .ranks = 4},
+        {.kind = ECH_EXECUTOR_THREADS, .ranks = 3, .released_max = 64, .arena_bytes = 1 << 16},
+    };
+    bool good = run_scenarios(&pools[1]);
+    for (uint64_t seed = 1; seed <= how_much->seeds; seed++) {
+        for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) {
+            good = same_as_serial(seed, how_much->tasks, &pools[i], true) && good;
+        }
+    }
+    return good;
+}
+
+static bool on_machine(const amount *how_much)
+{
+    ech_machine *machine = NULL;
+    bool good = ech_guard_start() == ECH_OK && ech_mpi_start() == ECH_OK &&
+                ech_machine_create(MPI_COMM_WORLD, &machine) == ECH_OK;
+    if (!good) {
+        ech_abort(ECH_ERR_MPI);
+    }
+    ech_machine_set_leader_mode(machine, ECH_LEADER_TRAINS);
+    const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
+    for (uint64_t seed = 1; seed <= how_much->seeds; seed++) {
+        good =
+            same_as_serial(seed, how_much->tasks, &options, ech_machine_rank(machine) == 0) && good;
+    }
+    ech_machine_destroy(&machine);
+    ech_guard_box()->reported = 1;
+    return ech_mpi_finish() == ECH_OK && good;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != ARGUMENTS) {
+        fprintf(stderr, "task_stress threads|mpi SEEDS TASKS\n");
+        return 2;
+    }
+    const amount how_much = {.seeds = strtoull(argv[2], NULL, DECIMAL),
+                             .tasks = (uint32_t)strtoul(argv[3], NULL, DECIMAL)};
+    const bool good = strcmp(argv[1], "mpi") == 0 ? on_machine(&how_much) : on_threads(&how_much);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
