@@ -110,14 +110,15 @@ static double since_start(const ech_fit_output *output, uint64_t wall_ns)
 static ech_status write_worker(void *self, const ech_worker_report *report)
 {
     ech_fit_output *output = self;
+    const bool trained = report->steps > 0 && !report->refused;
     const ech_history_row row = {
         .round = (uint32_t)report->round,
         .node = report->node,
         .parent = report->parent,
         .staleness = (uint32_t)report->staleness,
         .samples = report->samples,
-        .loss = report->steps > 0 ? report->loss : NAN,
-        .accuracy = report->steps > 0 ? report->accuracy : NAN,
+        .loss = trained ? report->loss : NAN,
+        .accuracy = trained ? report->accuracy : NAN,
         .start = since_start(output, report->start_ns),
         .end = since_start(output, report->end_ns),
     };

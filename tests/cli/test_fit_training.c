@@ -219,3 +219,24 @@ Test(fit_training, a_model_of_ones_own_trains_from_its_file)
     cr_expect_eq(program_count_lines(refused.errors), 1, "%s", refused.errors);
     ech_child_result_free(&refused);
 }
+
+/* The strategy sees failed workers, and the job goes on, even where no update is left. */
+Test(fit_training, a_loss_that_is_not_finite_leaves_its_worker_out_by_name)
+{
+    ech_child_result result = fit(&(run){.sets = {"train.lr=1e30"}});
+    cr_expect_eq(result.exit_code, 0, "%s", result.errors);
+    for (int round = 1; round <= 2; round++) {
+        for (int worker = 0; worker < 4; worker++) {
+            char expected[128];
+            snprintf(expected, sizeof expected,
+                     "(number %d) is left out: round %d, worker %d, epoch 0, batch 1: the loss is "
+                     "not finite",
+                     worker, round, worker);
+            cr_expect_not_null(strstr(result.errors, expected), "no '%s' in: %s", expected,
+                               result.errors);
+        }
+    }
+    cr_expect_not_null(strstr(result.errors, "round 2: no update came"), "%s", result.errors);
+    cr_expect_not_null(strstr(result.output, "8 updates"), "%s", result.output);
+    ech_child_result_free(&result);
+}
