@@ -235,3 +235,50 @@ ParameterizedTest(engine_case *c, kernels_channels, a_sample_does_not_depend_on_
     ech_plan_destroy(&plan);
     ech_network_destroy(&network);
 }
+
+ParameterizedTestParameters(kernels_channels, ties_of_a_pool_go_to_the_first)
+{
+    static ech_engine_choice engines[] = {ECH_ENGINE_REFERENCE, ECH_ENGINE_LANES,
+                                          ECH_ENGINE_BLOCKED, ECH_ENGINE_BLAS};
+    return cr_make_param_array(ech_engine_choice, engines, sizeof engines / sizeof engines[0]);
+}
+
+/* A convolution of zero weights gives ties alone: the gradient of its first tap is the sum of the
+ * pixels at whichever position of each window was chosen, which is the first, as in PyTorch. */
+ParameterizedTest(ech_engine_choice *engine, kernels_channels, ties_of_a_pool_go_to_the_first)
+{
+    enum { SIDE = 12, OUT = 8, KERNEL = 5, TAPS = KERNEL * KERNEL, POOLED = OUT / 2 * OUT / 2 };
+    if (*engine == ECH_ENGINE_BLOCKED && !is_built_in(*engine)) {
+        return;
+    }
+    ech_network *net = NULL;
+    ech_plan *plan = NULL;
+    cr_assert_eq(ech_network_create("ties", (ech_shape){1, SIDE, SIDE}, 1, &net), ECH_OK);
+    ech_value x = conv(net, ECH_VALUE_INPUT, "conv", 1, ech_square(KERNEL, 1, 0), 1, true);
+    x = ech_network_max_pool(net, x, ech_square(2, 2, 0), ECH_ROUND_FLOOR);
+    ech_network_linear(net, x, "fc", (ech_linear){.outputs = 1, .without_bias = true});
+    cr_assert_eq(ech_network_finish(net), ECH_OK);
+    const ech_plan_options options = {.batch = 1, .engine = *engine, .training = true};
+    cr_assert_eq(ech_plan_create(net, &options, &plan), ECH_OK, "%s", ech_status_message());
+
+    float values[TAPS + POOLED] = {0}, image[SIDE * SIDE];
+    double gradient[TAPS], expected = 0.0;
+    for (int i = 0; i < POOLED; i++) {
+        values[TAPS + i] = 1.0F;
+    }
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        image[i] = (float)i;
+        expected +=
+            i / SIDE < OUT && i % SIDE < OUT && i / SIDE % 2 == 0 && i % SIDE % 2 == 0 ? i : 0;
+    }
+    ech_plan_load_state(plan, (ech_state_view){values, NULL});
+    ech_plan_set_input(plan, image, 1);
+    ech_plan_forward(plan, true, NULL);
+    *(float *)ech_plan_logits_gradient(plan) = 1.0F;
+    ech_plan_backward(plan);
+    ech_plan_read_gradient(plan, 0, gradient);
+    cr_expect_eq(gradient[0], expected, "%s: %g, not %g", ech_engine_choice_name(*engine),
+                 gradient[0], expected);
+    ech_plan_destroy(&plan);
+    ech_network_destroy(&net);
+}
