@@ -140,11 +140,11 @@ static ech_status run_pass(bench *b, uint64_t round, uint64_t count)
 
 static ech_status run(bench *b)
 {
-    ech_status status = run_pass(b, 0, (uint64_t)WARM_UP_STEPS * b->options->batch);
+    ech_status status = run_pass(b, 1, (uint64_t)WARM_UP_STEPS * b->options->batch);
     b->watch.steps = 0;
     b->watch.measured_ns = 0;
     ech_learner_reset_times(b->learner);
-    for (uint64_t round = 1; status == ECH_OK; round++) {
+    for (uint64_t round = 2; status == ECH_OK; round++) {
         status = run_pass(b, round, b->samples.count);
         if (ech_clock_seconds(b->watch.measured_ns) >= b->options->seconds ||
             b->watch.steps == STEPS_MAX) {

@@ -74,7 +74,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option option_table[] = {
-    {"model", 'm', "NAME", 0, "the model (smallconv)", 0},
+    {"model", 'm', "NAME", 0, "the model, or a file that describes one (smallconv)", 0},
     {"input", 'i', "C,H,W", 0, "shape of an image (the model's own)", 0},
     {"classes", KEY_CLASSES, "N", 0, "classes (the model's own)", 0},
     {"batch", 'b', "N", 0, "samples a step (32)", 0},
@@ -105,10 +105,10 @@ static ech_status make_network(const arguments *given, ech_network **out)
 {
     ech_shape shape = {0};
     if (given->input == NULL) {
-        return ech_model_create(given->model, NULL, given->classes, out);
+        return ech_model_open(given->model, NULL, given->classes, out);
     }
     const ech_status status = parse_shape(given->input, &shape);
-    return status == ECH_OK ? ech_model_create(given->model, &shape, given->classes, out) : status;
+    return status == ECH_OK ? ech_model_open(given->model, &shape, given->classes, out) : status;
 }
 
 static void print_step(const ech_step_info *info, double forward_ms, double backward_ms, void *user)

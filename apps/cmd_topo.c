@@ -106,7 +106,9 @@ static const struct argp tree_parser = {.options = tree_options, .parser = parse
 static const struct argp_child tree_child[] = {{&tree_parser, 0, NULL, 0}, {0}};
 
 static const struct argp_option show_options[] = {
-    {"model", KEY_MODEL, "NAME", 0, "tell what a round of this model sends over the edges", 0},
+    {"model", KEY_MODEL, "NAME", 0,
+     "tell what a round of this model, or of the one that a file describes, sends over the edges",
+     0},
     {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
     {0},
 };

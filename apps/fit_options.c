@@ -8,7 +8,7 @@
 #include "runtime/base/text.h"
 #include "runtime/fed/strategy.h"
 
-enum { THREADS_MAX = 1024, NAMES_MAX = 64, LIST_BYTES = 512 };
+enum { THREADS_MAX = 1024, AUGMENT_CROP_MAX = 1024, NAMES_MAX = 64, LIST_BYTES = 512 };
 
 static const ech_option run_options[] = {
     {.key = "name",
@@ -54,6 +54,17 @@ static const ech_option data_options[] = {
      .above = true,
      .most = INFINITY,
      .help = "see data.normalize.mean"},
+    {.key = "data.augment.crop",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "0",
+     .least = 0,
+     .most = AUGMENT_CROP_MAX,
+     .help =
+         "pixels of zeros around a training image, which is then cropped to its size at random"},
+    {.key = "data.augment.flip",
+     .type = ECH_OPTION_BOOL,
+     .standard = "false",
+     .help = "mirror a training image left to right with probability 1/2"},
     {.key = "data.split.kind",
      .type = ECH_OPTION_CHOICE,
      .choices = "iid|dirichlet|label|classes|shards|log-normal|ids|file",
@@ -115,10 +126,10 @@ static const ech_option data_options[] = {
 };
 
 static const ech_option model_options[] = {
-    {.key = "model.name",
-     .type = ECH_OPTION_TEXT,
-     .required = true,
-     .help = "model to train, such as smallconv"},
+    {.key = "model.name", .type = ECH_OPTION_TEXT, .help = "model to train, such as smallconv"},
+    {.key = "model.file",
+     .type = ECH_OPTION_PATH,
+     .help = "a model of one's own, instead of model.name: layers and sizes in YAML"},
 };
 
 static const ech_option topology_options[] = {
@@ -219,26 +230,97 @@ static const ech_option train_options[] = {
      .help = "samples in an optimizer step"},
     {.key = "train.optimizer",
      .type = ECH_OPTION_CHOICE,
-     .choices = "sgd",
+     .choices = "sgd|adam",
      .standard = "sgd",
-     .help = "rule of a step"},
+     .help = "rule of a step, as PyTorch's; what it remembers begins at zero in each round"},
     {.key = "train.lr",
      .type = ECH_OPTION_REAL,
      .standard = "0.01",
      .above = true,
      .most = INFINITY,
-     .help = "learning rate"},
+     .help = "learning rate, before train.schedule"},
     {.key = "train.momentum",
      .type = ECH_OPTION_REAL,
      .standard = "0.0",
      .below = true,
      .most = 1,
+     .only_if = "train.optimizer=sgd",
      .help = "momentum, from zero in each round"},
+    {.key = "train.nesterov",
+     .type = ECH_OPTION_BOOL,
+     .standard = "false",
+     .only_if = "train.optimizer=sgd",
+     .help = "Nesterov's momentum"},
+    {.key = "train.beta1",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.9",
+     .below = true,
+     .most = 1,
+     .only_if = "train.optimizer=adam",
+     .help = "decay of the gradient's mean, from zero in each round"},
+    {.key = "train.beta2",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.999",
+     .below = true,
+     .most = 1,
+     .only_if = "train.optimizer=adam",
+     .help = "decay of the squared gradient's mean, from zero in each round"},
+    {.key = "train.epsilon",
+     .type = ECH_OPTION_REAL,
+     .standard = "1e-8",
+     .above = true,
+     .most = INFINITY,
+     .only_if = "train.optimizer=adam",
+     .help = "added to the root of the squared gradient's mean"},
     {.key = "train.weight_decay",
      .type = ECH_OPTION_REAL,
      .standard = "0.0",
      .most = INFINITY,
      .help = "this share of a weight is added to its gradient"},
+    {.key = "train.clip_norm",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.0",
+     .most = INFINITY,
+     .help = "a gradient with a larger l2 norm is scaled down to it; 0: never"},
+    {.key = "train.schedule.kind",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "constant|step|cosine",
+     .standard = "constant",
+     .help = "learning rate over the run, at the same position for every worker: rounds before "
+             "this one, and the share of its local steps in this one"},
+    {.key = "train.schedule.warm_up",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.0",
+     .most = INFINITY,
+     .help =
+         "rounds, or parts of one, in which the learning rate first grows linearly to train.lr"},
+    {.key = "train.schedule.every",
+     .type = ECH_OPTION_REAL,
+     .standard = "1.0",
+     .above = true,
+     .most = INFINITY,
+     .only_if = "train.schedule.kind=step",
+     .help = "rounds, or parts of one, after which the learning rate is multiplied by "
+             "train.schedule.factor"},
+    {.key = "train.schedule.rounds",
+     .type = ECH_OPTION_REAL,
+     .required = true,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "train.schedule.kind=cosine",
+     .help = "rounds over which the learning rate comes down, warm-up included"},
+    {.key = "train.schedule.factor",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.1",
+     .most = 1,
+     .only_if = "train.schedule.kind=step",
+     .help = "what the learning rate is multiplied by"},
+    {.key = "train.schedule.end",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.0",
+     .most = 1,
+     .only_if = "train.schedule.kind=cosine",
+     .help = "share of train.lr that the learning rate comes down to"},
 };
 
 static const ech_option machine_options[] = {
@@ -248,6 +330,11 @@ static const ech_option machine_options[] = {
      .least = 1,
      .most = THREADS_MAX,
      .help = "threads of a rank"},
+    {.key = "engine",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "auto|lanes|blocked|blas|reference",
+     .standard = "auto",
+     .help = "kernels: auto takes the fastest for each layer, another is taken for all or refused"},
     {.key = "leader",
      .type = ECH_OPTION_CHOICE,
      .choices = "auto|trains|dedicated",
@@ -337,7 +424,13 @@ static ech_status refuse_name(const ech_config *config, const char *key, const n
 
 static ech_status check_model(const ech_config *config)
 {
-    if (ech_model_find(ech_config_text(config, "model.name")) != NULL) {
+    const bool has_file = ech_config_has(config, "model.file");
+    if (has_file == ech_config_has(config, "model.name")) {
+        return ech_config_fail(config, "model.name",
+                               "%s: expected model {name: smallconv} or {file: MODEL.yaml}",
+                               has_file ? "given with model.file" : "missing");
+    }
+    if (has_file || ech_model_find(ech_config_text(config, "model.name")) != NULL) {
         return ECH_OK;
     }
     name_list names = {.count = 0};
@@ -388,6 +481,77 @@ static ech_status check_data(const ech_config *config)
     return ECH_OK;
 }
 
+static void read_real(const ech_config *config, const char *key, double *out)
+{
+    if (ech_config_has(config, key)) {
+        *out = ech_config_real(config, key);
+    }
+}
+
+static void read_number(const ech_config *config, const char *key, uint32_t *out)
+{
+    if (ech_config_has(config, key)) {
+        *out = (uint32_t)ech_config_integer(config, key);
+    }
+}
+
+static ech_schedule schedule_of(const ech_config *config)
+{
+    ech_schedule schedule = {
+        .kind = (ech_schedule_kind)ech_config_choice(config, "train.schedule.kind"),
+        .warm_up = ech_config_real(config, "train.schedule.warm_up"),
+    };
+    read_real(config, "train.schedule.every", &schedule.every);
+    read_real(config, "train.schedule.rounds", &schedule.rounds);
+    read_real(config, "train.schedule.factor", &schedule.factor);
+    read_real(config, "train.schedule.end", &schedule.end);
+    return schedule;
+}
+
+static ech_optimizer optimizer_of(const ech_config *config)
+{
+    ech_optimizer optimizer = {
+        .kind = (ech_optimizer_kind)ech_config_choice(config, "train.optimizer"),
+        .lr = ech_config_real(config, "train.lr"),
+        .weight_decay = ech_config_real(config, "train.weight_decay"),
+        .clip_norm = ech_config_real(config, "train.clip_norm"),
+    };
+    optimizer.nesterov =
+        ech_config_has(config, "train.nesterov") && ech_config_bool(config, "train.nesterov");
+    read_real(config, "train.momentum", &optimizer.momentum);
+    read_real(config, "train.beta1", &optimizer.beta1);
+    read_real(config, "train.beta2", &optimizer.beta2);
+    read_real(config, "train.epsilon", &optimizer.epsilon);
+    return optimizer;
+}
+
+static ech_training training_of(const ech_config *config)
+{
+    return (ech_training){
+        .epochs = (uint32_t)ech_config_integer(config, "train.epochs"),
+        .batch = (uint32_t)ech_config_integer(config, "train.batch"),
+        .optimizer = optimizer_of(config),
+        .schedule = schedule_of(config),
+        .augmentation = {.crop_pad = (uint32_t)ech_config_integer(config, "data.augment.crop"),
+                         .flip = ech_config_bool(config, "data.augment.flip")},
+    };
+}
+
+static ech_status check_training(const ech_config *config)
+{
+    const ech_training training = training_of(config);
+    if (training.optimizer.nesterov && training.optimizer.momentum == 0.0) {
+        return ech_config_fail(config, "train.nesterov", "expected a train.momentum above 0");
+    }
+    const ech_schedule *schedule = &training.schedule;
+    if (schedule->kind == ECH_SCHEDULE_COSINE && schedule->rounds <= schedule->warm_up) {
+        return ech_config_fail(config, "train.schedule.rounds",
+                               "expected more than the %g rounds of train.schedule.warm_up, got %g",
+                               schedule->warm_up, schedule->rounds);
+    }
+    return ECH_OK;
+}
+
 ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t set_count,
                                ech_config **out)
 {
@@ -409,24 +573,13 @@ ech_status ech_fit_config_load(const char *path, const char *const *sets, size_t
     if (status == ECH_OK) {
         status = check_data(*out);
     }
+    if (status == ECH_OK) {
+        status = check_training(*out);
+    }
     if (status != ECH_OK) {
         ech_config_destroy(out);
     }
     return status;
-}
-
-static void read_real(const ech_config *config, const char *key, double *out)
-{
-    if (ech_config_has(config, key)) {
-        *out = ech_config_real(config, key);
-    }
-}
-
-static void read_number(const ech_config *config, const char *key, uint32_t *out)
-{
-    if (ech_config_has(config, key)) {
-        *out = (uint32_t)ech_config_integer(config, key);
-    }
 }
 
 static void read_split(const ech_config *config, ech_fit_options *out)
@@ -485,19 +638,10 @@ static void read_topology(const ech_config *config, ech_fit_options *out)
     }
 }
 
-static void read_training(const ech_config *config, ech_fit_options *out)
-{
-    out->train.epochs = (uint32_t)ech_config_integer(config, "train.epochs");
-    out->train.batch = (uint32_t)ech_config_integer(config, "train.batch");
-    out->train.optimizer = (ech_fit_optimizer)ech_config_choice(config, "train.optimizer");
-    out->train.lr = ech_config_real(config, "train.lr");
-    out->train.momentum = ech_config_real(config, "train.momentum");
-    out->train.weight_decay = ech_config_real(config, "train.weight_decay");
-}
-
 static void read_machine(const ech_config *config, ech_fit_options *out)
 {
     out->threads = (uint32_t)ech_config_integer(config, "threads");
+    out->engine = (ech_engine_choice)ech_config_choice(config, "engine");
     out->leader = (ech_fit_leader)ech_config_choice(config, "leader");
     out->aggregators = (ech_fit_aggregators)ech_config_choice(config, "aggregators");
     out->transfer = (ech_fit_transfer)ech_config_choice(config, "transfer");
@@ -513,12 +657,13 @@ ech_fit_options ech_fit_options_of(const ech_config *config)
         .rounds = (uint64_t)ech_config_integer(config, "rounds"),
         .process = (ech_fit_process)ech_config_choice(config, "process"),
         .evaluate_every = (uint64_t)ech_config_integer(config, "evaluate.every"),
-        .model = ech_config_text(config, "model.name"),
+        .model = {.name = ech_config_text(config, "model.name"),
+                  .file = ech_config_text(config, "model.file")},
+        .train = training_of(config),
     };
     read_data(config, &options);
     read_topology(config, &options);
     read_strategy(config, &options);
-    read_training(config, &options);
     read_machine(config, &options);
     return options;
 }

@@ -11,12 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/train.h"
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
 
-/* Each enum in the order of its option's choices (data.split.kind: ech_split_kind, then ids, file).
+/* Each enum in the order of its option's choices, as those of kernels/ and fed/ are
+ * (data.split.kind: ech_split_kind, then ids, file).
  */
 typedef enum { ECH_FIT_SPLIT_RULE, ECH_FIT_SPLIT_IDS, ECH_FIT_SPLIT_FILE } ech_fit_split_source;
 typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
@@ -28,7 +30,6 @@ typedef enum {
     ECH_FIT_LEADER_TRAINS,
     ECH_FIT_LEADER_DEDICATED
 } ech_fit_leader;
-typedef enum { ECH_FIT_SGD } ech_fit_optimizer;
 
 /** Texts and lists are borrowed from the configuration. */
 typedef struct {
@@ -53,7 +54,10 @@ typedef struct {
         const char *dataset;
     } split;
 
-    const char *model; /* its name */
+    struct {
+        const char *name; /* NULL: described by the file */
+        const char *file;
+    } model;
 
     struct {
         const char *file; /* NULL: generated */
@@ -67,16 +71,10 @@ typedef struct {
         ech_strategy_options options;
     } strategy;
 
-    struct {
-        uint32_t epochs;
-        uint32_t batch;
-        ech_fit_optimizer optimizer;
-        double lr;
-        double momentum;
-        double weight_decay;
-    } train;
+    ech_training train;
 
     uint32_t threads; /* a rank */
+    ech_engine_choice engine;
     ech_fit_leader leader;
     ech_fit_aggregators aggregators;
     ech_fit_transfer transfer;

@@ -46,7 +46,7 @@ static ech_status count_tiers(const ech_topology *topology, ech_topo_facts *fact
 static ech_status measure_model(const char *model, uint64_t *bytes)
 {
     ech_network *network = NULL;
-    const ech_status status = ech_model_create(model, NULL, 0, &network);
+    const ech_status status = ech_model_open(model, NULL, 0, &network);
     if (status == ECH_OK) {
         *bytes = ech_layout_state_bytes(network->layout);
     }

@@ -44,7 +44,7 @@ typedef struct {
     uint32_t parent;    /* the node that got the update */
     uint32_t staleness; /* versions that the model had moved on; 0 in sync mode */
     uint64_t samples;
-    double loss; /* of the last local epoch; NaN if it trained none */
+    double loss; /* of the last local epoch; NaN if it trained none, or was left out */
     double accuracy;
     double start;
     double end;

@@ -65,4 +65,12 @@ ech_status ech_model_create(const char *name, const ech_shape *input, uint32_t c
 ech_status ech_model_read(const char *path, const ech_shape *input, uint32_t classes,
                           ech_network **out);
 
+/** The same from the text of such a file. @param source  its name, for messages. */
+ech_status ech_model_read_text(const char *text, size_t bytes, const char *source,
+                               const ech_shape *input, uint32_t classes, ech_network **out);
+
+/** Build a model by name, or from a file: what has a '.' or a '/' in it is a path. */
+ech_status ech_model_open(const char *name_or_path, const ech_shape *input, uint32_t classes,
+                          ech_network **out);
+
 #endif

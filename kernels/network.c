@@ -153,7 +153,7 @@ static uint32_t window_output(uint32_t size, uint32_t kernel, uint32_t stride, u
 }
 
 /* Set the layer's window and output size; reports a window that does not fit. */
-static void set_window(ech_network *network, ech_layer *layer, ech_window window,
+static void set_window(ech_network *network, ech_layer *layer, ech_sliding_window window,
                        ech_rounding rounding, uint32_t channels)
 {
     layer->window = window;
@@ -251,7 +251,7 @@ ech_value ech_network_relu(ech_network *network, ech_value input)
     return end_layer(network, &layer);
 }
 
-ech_value ech_network_max_pool(ech_network *network, ech_value input, ech_window window,
+ech_value ech_network_max_pool(ech_network *network, ech_value input, ech_sliding_window window,
                                ech_rounding rounding)
 {
     ech_layer layer;
@@ -266,7 +266,7 @@ ech_value ech_network_max_pool(ech_network *network, ech_value input, ech_window
     return end_layer(network, &layer);
 }
 
-ech_value ech_network_avg_pool(ech_network *network, ech_value input, ech_window window,
+ech_value ech_network_avg_pool(ech_network *network, ech_value input, ech_sliding_window window,
                                ech_rounding rounding, bool count_padding)
 {
     ech_layer layer;
@@ -414,6 +414,50 @@ uint64_t ech_network_forward_macs(const ech_network *network)
         total += ech_layer_forward_macs(&network->layers[i]);
     }
     return total;
+}
+
+static ech_hash128 join_hashes(ech_hash128 left, ech_hash128 right)
+{
+    const uint64_t joined[] = {left.high, left.low, right.high, right.low};
+    return ech_hash_bytes(joined, sizeof joined);
+}
+
+static ech_hash128 hash_layer(const ech_layer *layer)
+{
+    const double facts[] = {
+        layer->kind,
+        layer->out.channels,
+        layer->out.height,
+        layer->out.width,
+        layer->window.kernel_height,
+        layer->window.kernel_width,
+        layer->window.stride_height,
+        layer->window.stride_width,
+        layer->window.pad_height,
+        layer->window.pad_width,
+        layer->groups,
+        layer->count_padding,
+        layer->probability,
+        layer->epsilon,
+        layer->momentum,
+        layer->initial,
+        layer->bias == ECH_TENSOR_NONE,
+    };
+    const ech_hash128 inputs =
+        ech_hash_bytes(layer->inputs, layer->input_count * sizeof *layer->inputs);
+    return join_hashes(join_hashes(ech_hash_bytes(facts, sizeof facts), inputs),
+                       ech_hash_bytes(layer->name, strlen(layer->name)));
+}
+
+ech_hash128 ech_network_hash(const ech_network *network)
+{
+    const uint32_t sizes[] = {network->input.channels, network->input.height, network->input.width,
+                              network->classes};
+    ech_hash128 hash = ech_hash_bytes(sizes, sizeof sizes);
+    for (uint32_t i = 0; i < network->layer_count; i++) {
+        hash = join_hashes(hash, hash_layer(&network->layers[i]));
+    }
+    return hash;
 }
 
 const char *ech_layer_kind_name(ech_layer_kind kind)

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/base/hash.h"
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
 
@@ -71,17 +72,17 @@ typedef struct {
     uint32_t kernel_height, kernel_width;
     uint32_t stride_height, stride_width;
     uint32_t pad_height, pad_width; /* zeros on both sides (pooling: nothing there to choose) */
-} ech_window;
+} ech_sliding_window;
 
 /** A square window. */
-static inline ech_window ech_square(uint32_t kernel, uint32_t stride, uint32_t pad)
+static inline ech_sliding_window ech_square(uint32_t kernel, uint32_t stride, uint32_t pad)
 {
-    return (ech_window){kernel, kernel, stride, stride, pad, pad};
+    return (ech_sliding_window){kernel, kernel, stride, stride, pad, pad};
 }
 
 typedef struct {
     uint32_t filters;
-    ech_window window;
+    ech_sliding_window window;
     uint32_t groups; /* 0 means 1 */
     bool without_bias;
     ech_initial initial;
@@ -103,8 +104,8 @@ typedef struct {
     ech_shape in;  /* of inputs[0] */
     ech_shape out; /* of its output */
 
-    ech_window window;   /* conv, max and average pool */
-    uint32_t groups;     /* conv */
+    ech_sliding_window window; /* conv, max and average pool */
+    uint32_t groups;           /* conv */
     bool count_padding;  /* average pool: divide by the window's full size (PyTorch's default) */
     double probability;  /* dropout: of setting an element to zero */
     double epsilon;      /* batch norm: 1e-5 */
@@ -145,9 +146,9 @@ ech_value ech_network_linear(ech_network *network, ech_value input, const char *
  *  momentum 0.1 and the unbiased one, as PyTorch's. */
 ech_value ech_network_batch_norm(ech_network *network, ech_value input, const char *name);
 ech_value ech_network_relu(ech_network *network, ech_value input);
-ech_value ech_network_max_pool(ech_network *network, ech_value input, ech_window window,
+ech_value ech_network_max_pool(ech_network *network, ech_value input, ech_sliding_window window,
                                ech_rounding rounding);
-ech_value ech_network_avg_pool(ech_network *network, ech_value input, ech_window window,
+ech_value ech_network_avg_pool(ech_network *network, ech_value input, ech_sliding_window window,
                                ech_rounding rounding, bool count_padding);
 ech_value ech_network_adaptive_avg_pool(ech_network *network, ech_value input, uint32_t height,
                                         uint32_t width);
@@ -167,6 +168,9 @@ uint64_t ech_network_forward_macs(const ech_network *network);
 
 /** Multiply-adds of one layer for one sample's forward pass. */
 uint64_t ech_layer_forward_macs(const ech_layer *layer);
+
+/** Fingerprint of what the network computes: its layers in order, their sizes, inputs and names. */
+ech_hash128 ech_network_hash(const ech_network *network);
 
 /** "conv", "linear", ... Never NULL. */
 const char *ech_layer_kind_name(ech_layer_kind kind);

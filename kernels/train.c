@@ -75,8 +75,9 @@ static ech_status check_job(const ech_learner *learner, const ech_training_job *
                         (unsigned long long)job->worker, training->batch, learner->options.batch,
                         (unsigned long long)job->index_count);
     }
-    if (training->schedule.kind == ECH_SCHEDULE_STEP && training->schedule.every == 0) {
-        return ech_fail(ECH_ERR_ARGUMENT, "a step schedule of every 0 steps");
+    const ech_status status = ech_schedule_check(&training->schedule);
+    if (status != ECH_OK) {
+        return status;
     }
     for (uint64_t i = 0; i < job->index_count; i++) {
         if (job->indices[i] >= job->samples->count) {
@@ -147,8 +148,9 @@ static double batch_loss(const run *r, const uint32_t *samples, uint32_t count, 
 static double learning_rate(const run *r)
 {
     const ech_training *training = r->job->training;
-    return ech_schedule_rate(&training->schedule, training->optimizer.lr, r->result->steps,
-                             r->batches * training->epochs);
+    return training->optimizer.lr * ech_schedule_factor(&training->schedule, r->job->round,
+                                                        r->result->steps,
+                                                        r->batches * training->epochs);
 }
 
 static ech_status train_batch(run *r, uint32_t epoch, uint64_t batch, epoch_sums *sums)

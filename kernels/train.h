@@ -59,15 +59,21 @@ typedef struct {
 typedef enum { ECH_SCHEDULE_CONSTANT, ECH_SCHEDULE_STEP, ECH_SCHEDULE_COSINE } ech_schedule_kind;
 
 /**
- * The learning rate over the optimizer steps of one call, as a factor of `lr`.
- * STEP: factor^(steps done / every); COSINE: half a cosine from 1 to `factor` over all steps of the
- * call; either after `warm_up_steps` in which it grows linearly from 1 / warm_up_steps.
+ * The learning rate as a factor of `lr`, by the run's position in rounds: those before this one,
+ * and the share of this call's optimizer steps that are done. So it is the same for every worker,
+ * whatever its number of samples, and goes on from round to round.
+ *
+ * First `warm_up` rounds in which it grows linearly to 1. Then STEP: times `factor` after each
+ * `every` rounds; COSINE: half a cosine from 1 down to `end` at the end of round `rounds`, and
+ * `end` from there on (Loshchilov and Hutter, SGDR, ICLR 2017, without restarts).
  */
 typedef struct {
     ech_schedule_kind kind;
-    uint32_t every; /* STEP: optimizer steps, at least 1 */
-    double factor;
-    uint32_t warm_up_steps;
+    double warm_up; /* rounds */
+    double every;   /* STEP: rounds, above 0 */
+    double factor;  /* STEP */
+    double rounds;  /* COSINE: the warm-up's included, above it */
+    double end;     /* COSINE */
 } ech_schedule;
 
 typedef struct {
@@ -101,7 +107,7 @@ void ech_learner_reset_times(ech_learner *learner);
 
 /** One worker's local training. Everything is borrowed during the call. */
 typedef struct {
-    uint64_t seed, round, worker; /* names of the streams, and for messages */
+    uint64_t seed, round, worker; /* names of the streams, and for messages; round 1 is the first */
     const ech_samples *samples;
     const uint32_t *indices; /* the worker's samples */
     uint64_t index_count;

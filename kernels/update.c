@@ -1,5 +1,6 @@
 #include "kernels/update.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -236,19 +237,47 @@ void ech_updater_step(ech_updater *updater, double learning_rate)
     }
 }
 
-double ech_schedule_rate(const ech_schedule *schedule, double rate, uint64_t step, uint64_t total)
+ech_status ech_schedule_check(const ech_schedule *schedule)
 {
-    if (step < schedule->warm_up_steps) {
-        return rate * (double)(step + 1) / (double)schedule->warm_up_steps;
+    if (schedule->kind == ECH_SCHEDULE_STEP && !(schedule->every > 0.0)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "a learning rate that steps every %g rounds",
+                        schedule->every);
     }
-    const uint64_t done = step - schedule->warm_up_steps;
+    if (schedule->kind == ECH_SCHEDULE_COSINE && !(schedule->rounds > schedule->warm_up)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "a cosine of %g rounds with a warm-up of %g",
+                        schedule->rounds, schedule->warm_up);
+    }
+    return ECH_OK;
+}
+
+/* Half a cosine wave: 1 at 0, 0 at 1 and beyond. By its series: cos differs between machines. */
+static double half_wave(double at)
+{
+    const double angle = 0.5 * pi * fmin(at, 1.0);
+    double term = 1.0, sum = 1.0;
+    for (int n = 2; n <= 24; n += 2) {
+        term *= -angle * angle / (double)(n * (n - 1));
+        sum += term;
+    }
+    return sum * sum;
+}
+
+double ech_schedule_factor(const ech_schedule *schedule, uint64_t round, uint64_t step,
+                           uint64_t total)
+{
+    assert(round > 0);
+    const double begun = (double)(round - 1);
+    const double position = begun + (double)step / (double)total;
+    if (position < schedule->warm_up) { /* by the step's end: the first one is not lost */
+        return fmin(1.0, (begun + (double)(step + 1) / (double)total) / schedule->warm_up);
+    }
+    const double done = position - schedule->warm_up;
     if (schedule->kind == ECH_SCHEDULE_STEP) {
-        return rate * power(schedule->factor, done / schedule->every);
+        return power(schedule->factor, (uint64_t)fmin(done / schedule->every, 0x1p63));
     }
     if (schedule->kind == ECH_SCHEDULE_COSINE) {
-        const uint64_t span = total > schedule->warm_up_steps ? total - schedule->warm_up_steps : 1;
-        const double half = 0.5 * (1.0 + cos(pi * (double)done / (double)span));
-        return rate * (schedule->factor + (1.0 - schedule->factor) * half);
+        const double wave = half_wave(done / (schedule->rounds - schedule->warm_up));
+        return schedule->end + (1.0 - schedule->end) * wave;
     }
-    return rate;
+    return 1.0;
 }

@@ -29,7 +29,12 @@ ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimize
 /** One step on the plan's gradients. */
 void ech_updater_step(ech_updater *updater, double learning_rate);
 
-/** The schedule's learning rate at a step of `total` (both counted from 0 and 1). */
-double ech_schedule_rate(const ech_schedule *schedule, double rate, uint64_t step, uint64_t total);
+/** @return ECH_OK; ECH_ERR_ARGUMENT (a span that is not above 0, or within the warm-up). */
+ech_status ech_schedule_check(const ech_schedule *schedule);
+
+/** What the learning rate is multiplied by in a round (from 1 on) at a step (from 0 on) of `total`:
+ *  the same bits on every machine. */
+double ech_schedule_factor(const ech_schedule *schedule, uint64_t round, uint64_t step,
+                           uint64_t total);
 
 #endif

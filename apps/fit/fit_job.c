@@ -40,6 +40,7 @@ typedef struct {
     ech_fit_tree tree; /* rank 0 */
     uint32_t worker_count;
     ech_fit_data *data;
+    char *model_text; /* of model.file; NULL */
     ech_network *network;
     ech_fit_trainer *trainer;
     ech_strategy *strategy;
@@ -118,7 +119,7 @@ static ech_status grow_tree(fit_job *job)
 static ech_status compare_engines(fit_job *job)
 {
     const char *mine = ech_fit_trainer_engines(job->trainer);
-    char first[FACT_BYTES] = "";
+    char first[ECH_FIT_ENGINES_BYTES] = "";
     snprintf(first, sizeof first, "%s", mine);
     const ech_status status = ech_comm_broadcast(job->comm, first, sizeof first, 0);
     if (status != ECH_OK) {
@@ -136,8 +137,12 @@ static ech_status compare_engines(fit_job *job)
 
 static ech_status create_trainer(fit_job *job)
 {
-    ech_status status =
-        ech_fit_network(job->config, &job->options, ech_fit_data_info(job->data), &job->network);
+    ech_status status = ech_fit_load_model(job->machine, &job->options, &job->model_text);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = ech_fit_network(job->config, &job->options, job->model_text,
+                             ech_fit_data_info(job->data), &job->network);
     if (status == ECH_OK) {
         status = ech_fit_trainer_create(job->config, &job->options, job->network, job->data,
                                         &job->trainer);
@@ -160,7 +165,7 @@ static ech_status find_checkpoint(fit_job *job)
     ech_status status = ECH_OK;
     if (job->is_first && job->arguments->resume) {
         status = ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
-                                     &job->checkpoint);
+                                     ech_fit_trainer_engines(job->trainer), &job->checkpoint);
     }
     if (status == ECH_OK && job->checkpoint != NULL) {
         job->rounds_done = ech_checkpoint_describe(job->checkpoint)->round;
@@ -279,6 +284,7 @@ static ech_status create_output(fit_job *job)
     const ech_fit_output_options options = {
         .folder = job->arguments->folder,
         .config = job->config_text,
+        .engines = ech_fit_trainer_engines(job->trainer),
         .machine = facts.facts,
         .machine_count = facts.count,
         .app_names = names,
@@ -418,6 +424,7 @@ static void clear(fit_job *job)
     ech_strategy_destroy(&job->strategy);
     ech_fit_trainer_destroy(&job->trainer);
     ech_network_destroy(&job->network);
+    ech_free(job->model_text);
     ech_fit_data_destroy(&job->data);
     ech_fit_tree_clear(&job->tree);
     ech_config_destroy(&job->config);

@@ -3,11 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "apps/fit/fit_trainer.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/progress.h"
 #include "runtime/mpi/interrupt.h"
 
-enum { PATH_BYTES = 4096, BLOBS_MAX = 1 + ECH_STRATEGY_VECTORS_MAX };
+enum { PATH_BYTES = 4096, BLOBS_MAX = 2 + ECH_STRATEGY_VECTORS_MAX };
 
 #define NO_ROUND UINT64_MAX
 
@@ -109,14 +110,15 @@ static double since_start(const ech_fit_output *output, uint64_t wall_ns)
 static ech_status write_worker(void *self, const ech_worker_report *report)
 {
     ech_fit_output *output = self;
+    const bool trained = report->steps > 0 && !report->refused;
     const ech_history_row row = {
         .round = (uint32_t)report->round,
         .node = report->node,
         .parent = report->parent,
         .staleness = (uint32_t)report->staleness,
         .samples = report->samples,
-        .loss = report->steps > 0 ? report->loss : NAN,
-        .accuracy = report->steps > 0 ? report->accuracy : NAN,
+        .loss = trained ? report->loss : NAN,
+        .accuracy = trained ? report->accuracy : NAN,
         .start = since_start(output, report->start_ns),
         .end = since_start(output, report->end_ns),
     };
@@ -180,9 +182,12 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
         return status;
     }
     const ech_strategy *strategy = output->options.strategy;
-    ech_blob blobs[BLOBS_MAX] = {{ECH_FIT_MARK_BLOB, &mark, sizeof mark}};
+    ech_blob blobs[BLOBS_MAX] = {
+        {ECH_FIT_MARK_BLOB, &mark, sizeof mark},
+        {ECH_FIT_ENGINES_BLOB, output->options.engines, ECH_FIT_ENGINES_BYTES},
+    };
     char names[ECH_STRATEGY_VECTORS_MAX][ECH_CHECKPOINT_BLOB_NAME_BYTES];
-    size_t count = 1;
+    size_t count = 2;
     for (int v = 0; strategy->rule->vector_names[v] != NULL; v++) {
         snprintf(names[v], sizeof names[v], "strategy/%s", strategy->rule->vector_names[v]);
         blobs[count++] =

@@ -19,12 +19,15 @@
 #include "runtime/fed/strategy.h"
 #include "runtime/task/record.h"
 
-/** Name of the blob that holds the record's mark in a checkpoint. */
+/** Names of the blobs that hold the record's mark, and the network and engines that the bits come
+ *  from, in a checkpoint. */
 #define ECH_FIT_MARK_BLOB "record/mark"
+#define ECH_FIT_ENGINES_BLOB "kernels"
 
 typedef struct {
-    const char *folder; /* exists */
-    const char *config; /* effective, as YAML */
+    const char *folder;  /* exists */
+    const char *config;  /* effective, as YAML */
+    const char *engines; /* ech_fit_trainer_engines */
     const ech_record_fact *machine;
     size_t machine_count;
     const char *const *app_names;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apps/fit/fit_output.h"
+#include "apps/fit/fit_trainer.h"
 #include "apps/fit_options.h"
 #include "runtime/base/config.h"
 #include "runtime/base/log.h"
@@ -120,8 +121,23 @@ static ech_status check_config(const ech_checkpoint *checkpoint, const char *con
     return status;
 }
 
+/* Another model.file under the same name, or a CPU whose kernels round otherwise. */
+static ech_status check_engines(ech_checkpoint *checkpoint, const char *engines)
+{
+    char old[ECH_FIT_ENGINES_BYTES];
+    const ech_status status =
+        ech_checkpoint_read_blob(checkpoint, ECH_FIT_ENGINES_BLOB, old, sizeof old);
+    if (status != ECH_OK || strncmp(old, engines, sizeof old) == 0) {
+        return status;
+    }
+    return ech_fail(ECH_ERR_CONFIG,
+                    "--resume: %s was made by other kernels, and the run would not end with the "
+                    "same bits: was %.*s, is %s (ECH_ISA sets the instruction set)",
+                    ech_checkpoint_describe(checkpoint)->path, (int)sizeof old, old, engines);
+}
+
 ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *config,
-                               ech_checkpoint **out)
+                               const char *engines, ech_checkpoint **out)
 {
     ech_status status = ech_checkpoint_open_newest(io, folder, out);
     if (status == ECH_ERR_NOT_FOUND) {
@@ -130,6 +146,9 @@ ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *confi
     }
     if (status == ECH_OK) {
         status = check_config(*out, config);
+    }
+    if (status == ECH_OK) {
+        status = check_engines(*out, engines);
     }
     if (status != ECH_OK) {
         ech_checkpoint_close(out);

@@ -17,11 +17,13 @@
  *
  * @param config    effective configuration of this run as YAML: the keys that decide the model's
  *                  bits must have the checkpoint's values.
+ * @param engines   ech_fit_trainer_engines of this run, which must be the checkpoint's.
  * @param[out] out  NULL if the folder has none: the run begins anew.
- * @return ECH_OK; ECH_ERR_CONFIG, naming each key that differs; ECH_ERR_FORMAT; ECH_ERR_FILE.
+ * @return ECH_OK; ECH_ERR_CONFIG, naming each key that differs, or the kernels; ECH_ERR_FORMAT;
+ * ECH_ERR_FILE.
  */
 ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *config,
-                               ech_checkpoint **out);
+                               const char *engines, ech_checkpoint **out);
 
 /** Read the model, the strategy's vectors and the record's mark. */
 ech_status ech_fit_resume_read(ech_checkpoint *checkpoint, const ech_layout *layout,

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apps/fit_options.h"
 #include "runtime/base/memory.h"
 
 enum { PATH_BYTES = 4096 };
@@ -23,12 +22,14 @@ static ech_status load_on_rank_0(const ech_fit_arguments *arguments, ech_config 
     return status == ECH_OK ? ech_config_write(*config, text) : status;
 }
 
-static ech_status tell_config(ech_comm *comm, const ech_fit_arguments *arguments,
-                              ech_config **config, char **text)
+/* Rank 0's text on every rank, each its own copy, and its bytes with the terminator; the same
+ * status on every rank. */
+static ech_status tell_text(ech_comm *comm, char **text, uint64_t *length)
 {
     const bool tells = ech_comm_rank(comm) == 0;
     uint64_t bytes = tells && *text != NULL ? strlen(*text) + 1 : 0;
     ech_status status = ech_comm_broadcast(comm, &bytes, sizeof bytes, 0);
+    *length = bytes;
     if (status != ECH_OK) {
         return status;
     }
@@ -36,10 +37,15 @@ static ech_status tell_config(ech_comm *comm, const ech_fit_arguments *arguments
         *text = ech_alloc(bytes);
     }
     status = ech_comm_agree(comm, *text != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status == ECH_OK) {
-        status = ech_comm_broadcast(comm, *text, bytes, 0);
-    }
-    if (status == ECH_OK && !tells) {
+    return status == ECH_OK ? ech_comm_broadcast(comm, *text, bytes, 0) : status;
+}
+
+static ech_status tell_config(ech_comm *comm, const ech_fit_arguments *arguments,
+                              ech_config **config, char **text)
+{
+    uint64_t bytes = 0;
+    ech_status status = tell_text(comm, text, &bytes);
+    if (status == ECH_OK && ech_comm_rank(comm) != 0) {
         size_t count = 0;
         const ech_option_section *sections = ech_fit_sections(&count);
         status = ech_config_load_text(*text, bytes - 1, arguments->config_path, NULL, 0, sections,
@@ -64,6 +70,50 @@ ech_status ech_fit_load_config(ech_machine *machine, const ech_fit_arguments *ar
     }
     if (status != ECH_OK) {
         ech_config_destroy(config);
+        ech_free(*text);
+        *text = NULL;
+    }
+    return status;
+}
+
+/* ---- a model of the user's own ---- */
+
+static ech_status read_model(const char *path, char **text)
+{
+    char *raw = NULL;
+    size_t bytes = 0;
+    ech_status status = ech_yaml_file_text(path, &raw, &bytes);
+    if (status == ECH_OK && memchr(raw, '\0', bytes) != NULL) {
+        status = ech_fail(ECH_ERR_CONFIG, "%s: holds a zero byte: not a text", path);
+    }
+    if (status == ECH_OK) {
+        *text = ech_calloc(bytes + 1, 1);
+        status = *text != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    }
+    if (status == ECH_OK) {
+        memcpy(*text, raw, bytes);
+    }
+    ech_free(raw);
+    return status;
+}
+
+ech_status ech_fit_load_model(ech_machine *machine, const ech_fit_options *options, char **text)
+{
+    *text = NULL;
+    if (options->model.file == NULL) {
+        return ECH_OK;
+    }
+    ech_comm *comm = ech_machine_comm(machine);
+    ech_status status = ECH_OK;
+    if (ech_comm_rank(comm) == 0) {
+        status = read_model(options->model.file, text);
+    }
+    status = ech_comm_agree(comm, status);
+    if (status == ECH_OK) {
+        uint64_t bytes = 0;
+        status = tell_text(comm, text, &bytes);
+    }
+    if (status != ECH_OK) {
         ech_free(*text);
         *text = NULL;
     }

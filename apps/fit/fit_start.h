@@ -6,6 +6,7 @@
 #define ECH_APPS_FIT_START_H
 
 #include "apps/fit/fit_job.h"
+#include "apps/fit_options.h"
 #include "runtime/base/config.h"
 #include "runtime/mpi/machine.h"
 
@@ -13,6 +14,10 @@
  * configuration as YAML; ech_free. Both NULL on failure. */
 ech_status ech_fit_load_config(ech_machine *machine, const ech_fit_arguments *arguments,
                                ech_config **config, char **text);
+
+/** The text of model.file, read on rank 0; NULL where there is none. Collective. @param[out] text
+ *  ech_free; NULL on failure. */
+ech_status ech_fit_load_model(ech_machine *machine, const ech_fit_options *options, char **text);
 
 /**
  * Make the folder ready: exists, can be written, holds no earlier run unless it is resumed or

@@ -42,6 +42,7 @@ double ech_fit_wait_seconds(const ech_round_report *report, uint32_t ranks)
 void ech_fit_totals_add(ech_fit_totals *totals, const ech_round_report *report, uint32_t epochs)
 {
     totals->rounds = report->round;
+    totals->left_out += report->selected - report->contributed;
     totals->samples += report->samples * epochs;
     totals->round_seconds += report->seconds;
     totals->wait_seconds += ech_fit_wait_seconds(report, totals->ranks);
@@ -123,6 +124,10 @@ void ech_fit_totals_print(const ech_fit_totals *totals)
     if (totals->evaluated) {
         printf("  %-18s %.4f (loss %.4f)\n", "test accuracy", totals->test_accuracy,
                totals->test_loss);
+    }
+    if (totals->left_out > 0) {
+        printf("  %-18s %llu updates, as the warnings say\n", "left out",
+               (unsigned long long)totals->left_out);
     }
     print_seconds(totals);
     printf("  %-18s %.0f\n", "samples/s", samples_per_second(totals));

@@ -17,7 +17,8 @@ typedef struct {
     bool evaluated;
     double test_accuracy; /* of the last evaluation */
     double test_loss;
-    uint64_t samples; /* trained on: n_k times epochs, over workers and rounds */
+    uint64_t left_out; /* workers' parts in rounds that are not in the model */
+    uint64_t samples;  /* trained on: n_k times epochs, over workers and rounds */
     double total_seconds;
     double start_seconds;                  /* until the first round began */
     double round_seconds;                  /* wall time of all rounds */

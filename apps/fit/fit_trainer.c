@@ -7,8 +7,6 @@
 #include "kernels/train.h"
 #include "runtime/base/memory.h"
 
-enum { ENGINES_BYTES = 128 };
-
 struct ech_fit_trainer {
     ech_trainer interface;
     const ech_network *network;
@@ -16,7 +14,7 @@ struct ech_fit_trainer {
     ech_learner *learner; /* NULL where nothing is ever trained or evaluated */
     ech_training training;
     ech_samples samples[ECH_DATA_PART_COUNT];
-    char engines[ENGINES_BYTES];
+    char engines[ECH_FIT_ENGINES_BYTES];
 };
 
 static const ech_layout *get_layout(void *self)
@@ -101,23 +99,27 @@ static ech_status evaluate(void *self, ech_state_view state, uint64_t first, uin
     return status;
 }
 
-ech_status ech_fit_network(const ech_config *config, const ech_fit_options *options,
-                           const ech_dataset_info *info, ech_network **out)
+/* The last failure's message behind the key that it is about. */
+static ech_status blame(const ech_config *config, const char *key)
 {
-    const char *name = options->model;
-    ech_status status = ECH_OK;
-    if (info == NULL) {
-        status = ech_model_create(name, NULL, 0, out);
-    } else {
-        const ech_shape shape = {info->channels, info->height, info->width};
-        status = ech_model_create(name, &shape, info->classes, out);
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", ech_status_message());
+    return ech_config_fail(config, key, "%s", reason);
+}
+
+ech_status ech_fit_network(const ech_config *config, const ech_fit_options *options,
+                           const char *text, const ech_dataset_info *info, ech_network **out)
+{
+    const bool has_data = info != NULL;
+    const ech_shape shape =
+        has_data ? (ech_shape){info->channels, info->height, info->width} : (ech_shape){0};
+    const ech_shape *input = has_data ? &shape : NULL;
+    const uint32_t classes = has_data ? info->classes : 0;
+    if (text != NULL) { /* whose messages name file and line themselves */
+        return ech_model_read_text(text, strlen(text), options->model.file, input, classes, out);
     }
-    if (status == ECH_ERR_CONFIG) {
-        char reason[256];
-        snprintf(reason, sizeof reason, "%s", ech_status_message());
-        return ech_config_fail(config, "model.name", "%s", reason);
-    }
-    return status;
+    const ech_status status = ech_model_create(options->model.name, input, classes, out);
+    return status == ECH_ERR_CONFIG ? blame(config, "model.name") : status;
 }
 
 /* One number for all channels, or one for each. */
@@ -134,21 +136,6 @@ static ech_status spread(const ech_config *config, const char *key, const double
     return ECH_OK;
 }
 
-static ech_training training_of(const ech_fit_options *options)
-{
-    return (ech_training){
-        .epochs = options->train.epochs,
-        .batch = options->train.batch,
-        .optimizer =
-            {
-                .kind = ECH_OPTIMIZER_SGD,
-                .lr = options->train.lr,
-                .momentum = options->train.momentum,
-                .weight_decay = options->train.weight_decay,
-            },
-    };
-}
-
 static ech_status create_learner(ech_fit_trainer *trainer, const ech_config *config,
                                  const ech_fit_options *options)
 {
@@ -156,7 +143,7 @@ static ech_status create_learner(ech_fit_trainer *trainer, const ech_config *con
         .network = trainer->network,
         .batch = options->train.batch,
         .threads = options->threads,
-        .engine = ECH_ENGINE_AUTO,
+        .engine = options->engine,
     };
     const uint32_t channels = trainer->network->input.channels;
     ech_status status = spread(config, "data.normalize.mean", options->data.mean,
@@ -165,12 +152,19 @@ static ech_status create_learner(ech_fit_trainer *trainer, const ech_config *con
         status = spread(config, "data.normalize.std", options->data.std, options->data.std_count,
                         channels, learner.normalisation.std);
     }
-    return status == ECH_OK ? ech_learner_create(&learner, &trainer->learner) : status;
+    if (status == ECH_OK) {
+        status = ech_learner_create(&learner, &trainer->learner);
+    }
+    return status == ECH_ERR_UNSUPPORTED ? blame(config, "engine") : status;
 }
 
-/* The instruction sets that give these bits, and a fingerprint of each step's engine. */
+/* A fingerprint of the network, the instruction sets that give these bits, and a fingerprint of
+ * each step's engine. */
 static void describe_engines(ech_fit_trainer *trainer)
 {
+    char text[ECH_HASH_TEXT_BYTES];
+    ech_hash_text(ech_network_hash(trainer->network), text);
+    const int length = snprintf(trainer->engines, sizeof trainer->engines, "network %s", text);
     if (trainer->learner == NULL) {
         return;
     }
@@ -186,10 +180,9 @@ static void describe_engines(ech_fit_trainer *trainer)
         const uint64_t joined[] = {hash.high, hash.low, engine.high, engine.low};
         hash = ech_hash_bytes(joined, sizeof joined);
     }
-    char text[ECH_HASH_TEXT_BYTES];
     ech_hash_text(hash, text);
-    snprintf(trainer->engines, sizeof trainer->engines, "instruction set %s, engines %s", isa,
-             text);
+    snprintf(trainer->engines + length, sizeof trainer->engines - (size_t)length,
+             ", instruction set %s, engines %s", isa, text);
 }
 
 ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_options *options,
@@ -203,7 +196,7 @@ ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_option
     }
     trainer->network = network;
     trainer->data = data;
-    trainer->training = training_of(options);
+    trainer->training = options->train;
     for (int part = 0; part < ECH_DATA_PART_COUNT; part++) {
         const ech_fit_part samples = ech_fit_data_part(data, (ech_data_part)part);
         trainer->samples[part] = (ech_samples){.images = samples.images,

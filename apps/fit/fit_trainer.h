@@ -15,9 +15,14 @@
 /** Opaque. */
 typedef struct ech_fit_trainer ech_fit_trainer;
 
-/** The network that `model` names, for the data's shape and classes. The caller owns it. */
+/**
+ * The network that `model` names or describes, for the data's shape and classes. The caller owns
+ * it.
+ *
+ * @param text  of model.file; NULL where there is none.
+ */
 ech_status ech_fit_network(const ech_config *config, const ech_fit_options *options,
-                           const ech_dataset_info *info, ech_network **out);
+                           const char *text, const ech_dataset_info *info, ech_network **out);
 
 /** @param network, data  borrowed until the trainer is destroyed. Not collective. */
 ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_options *options,
@@ -28,7 +33,9 @@ void ech_fit_trainer_destroy(ech_fit_trainer **trainer);
 /** The interface; borrowed, lives as long as the trainer. */
 const ech_trainer *ech_fit_trainer_interface(const ech_fit_trainer *trainer);
 
-/** What must be the same on every rank for the same bits: instruction set and engines, as text. */
+/** What must be the same on every rank, and after a resume, for the same bits: network, instruction
+ *  set and engines, as text in an array of ECH_FIT_ENGINES_BYTES. */
+enum { ECH_FIT_ENGINES_BYTES = 160 };
 const char *ech_fit_trainer_engines(const ech_fit_trainer *trainer);
 
 #endif

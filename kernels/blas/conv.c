@@ -22,7 +22,7 @@ typedef struct {
 static geometry geometry_of(const ech_step *step)
 {
     const ech_layer *layer = ech_step_layer(step, 0);
-    const ech_window *w = &layer->window;
+    const ech_sliding_window *w = &layer->window;
     geometry g = {.layer = layer,
                   .channels = layer->in.channels / layer->groups,
                   .filters = layer->out.channels / layer->groups,
@@ -63,7 +63,7 @@ static float *columns_of(const geometry *g, const ech_step_call *call, size_t sl
 static void visit_row(const geometry *g, size_t which, float *input, float *row, bool back)
 {
     const ech_layer *layer = g->layer;
-    const ech_window *w = &layer->window;
+    const ech_sliding_window *w = &layer->window;
     const size_t s = which % w->kernel_width;
     const size_t r = which / w->kernel_width % w->kernel_height;
     float *plane = input + which / w->kernel_width / w->kernel_height * layer->in.height *

@@ -54,7 +54,7 @@ static void choose_panels(ech_convolution *convolution)
 static ech_grid view_grid(const ech_convolution *convolution)
 {
     const ech_convolution_spec *spec = &convolution->spec;
-    const ech_window *window = &spec->window;
+    const ech_sliding_window *window = &spec->window;
     const size_t rows = spec->in.height + 2 * (size_t)window->pad_height;
     if (convolution->expanded) {
         const size_t column = (size_t)window->kernel_width * spec->in.channels;
@@ -103,7 +103,7 @@ static ech_grid gradient_grid(const ech_convolution *convolution)
 /* Offsets of all taps in the view; the caller frees them. */
 static size_t *view_taps(const ech_convolution *convolution, size_t *count)
 {
-    const ech_window *window = &convolution->spec.window;
+    const ech_sliding_window *window = &convolution->spec.window;
     const ech_grid grid = view_grid(convolution);
     const size_t columns = convolution->expanded ? 1 : window->kernel_width;
     *count = window->kernel_height * columns;
@@ -172,7 +172,7 @@ static size_t needed_border(const residue *taps, size_t outputs)
 static ech_status find_classes(ech_convolution *convolution)
 {
     const ech_convolution_spec *spec = &convolution->spec;
-    const ech_window *window = &spec->window;
+    const ech_sliding_window *window = &spec->window;
     const size_t count = (size_t)window->stride_height * window->stride_width;
     convolution->classes = ech_calloc(count, sizeof *convolution->classes);
     if (convolution->classes == NULL) {
@@ -207,7 +207,7 @@ static bool class_is_empty(const input_class *class)
 static ech_status make_class(const ech_convolution *convolution, input_class *class)
 {
     const ech_convolution_spec *spec = &convolution->spec;
-    const ech_window *window = &spec->window;
+    const ech_sliding_window *window = &spec->window;
     ech_direct_shape shape = {
         .in = gradient_grid(convolution),
         .out = value_grid(spec->in, convolution->in_block),
@@ -289,7 +289,7 @@ size_t ech_convolution_weights_count(const ech_convolution *convolution)
 
 size_t ech_convolution_view_count(const ech_convolution *convolution)
 {
-    const ech_window *window = &convolution->spec.window;
+    const ech_sliding_window *window = &convolution->spec.window;
     const bool padded = window->pad_height > 0 || window->pad_width > 0;
     return convolution->expanded || padded
                ? view_grid(convolution).image * convolution->spec.max_batch
@@ -340,7 +340,7 @@ static ech_blocked_size input_size(const ech_convolution *convolution, size_t ba
 void ech_convolution_make_view(const ech_convolution *convolution, const float *input, float *view,
                                size_t batch, size_t threads)
 {
-    const ech_window *window = &convolution->spec.window;
+    const ech_sliding_window *window = &convolution->spec.window;
     const ech_blocked_size size = input_size(convolution, batch);
     if (!convolution->expanded) {
         ech_reorder_pad(input, view, &size, window->pad_height, window->pad_width, threads);

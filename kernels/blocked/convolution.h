@@ -18,7 +18,7 @@
 
 typedef struct {
     ech_shape in, out;
-    ech_window window;
+    ech_sliding_window window;
     size_t groups;
     size_t max_batch;
     bool training;       /* will need the gradient by the weights */

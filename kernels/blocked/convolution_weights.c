@@ -90,7 +90,7 @@ static void transpose_term(const ech_convolution *convolution, const float *weig
 static void transpose_panel(const ech_convolution *convolution, const input_class *class,
                             const float *weights, size_t panel, float *to)
 {
-    const ech_window *window = &convolution->spec.window;
+    const ech_sliding_window *window = &convolution->spec.window;
     const size_t taps = class_taps(class);
     const size_t term = convolution->back_width * convolution->deep_width;
     for (size_t i = 0; i < convolution->deep_panels * taps; i++) {

@@ -131,6 +131,7 @@ static ech_status make_backward(linear_step *kernel)
     return status == ECH_OK ? ech_gemm_generate(&shape, &kernel->by_weights_single) : status;
 }
 
+/* Once the products are made: their sizes decide the scratch. */
 static void lay_out(ech_step *step, linear_step *kernel)
 {
     size_t forward = 0, backward = 0;
@@ -162,9 +163,12 @@ static ech_status prepare(ech_step *step)
     kernel->outputs = ech_blocked_layout_of(kernel->layer->out).channels;
     kernel->panels = (kernel->outputs + PANEL - 1) / PANEL;
     kernel->max_batch = step->target->batch;
+    ech_status status = make_forward(kernel);
+    if (status == ECH_OK && step->target->training) {
+        status = make_backward(kernel);
+    }
     lay_out(step, kernel);
-    const ech_status status = make_forward(kernel);
-    return status == ECH_OK && step->target->training ? make_backward(kernel) : status;
+    return status;
 }
 
 static void destroy(ech_step *step)

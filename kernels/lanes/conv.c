@@ -106,7 +106,7 @@ static backward_scratch lay_out(const ech_lanes_step *own, uint32_t blocks, void
 static uint32_t match(const ech_network *network, uint32_t layer)
 {
     const ech_layer *conv = &network->layers[layer];
-    const ech_window *w = &conv->window;
+    const ech_sliding_window *w = &conv->window;
     if (w->stride_height != 1 || w->stride_width != 1 || conv->groups != 1 ||
         w->pad_height >= w->kernel_height || w->pad_width >= w->kernel_width) {
         return 0;
@@ -120,7 +120,7 @@ static uint32_t match(const ech_network *network, uint32_t layer)
     if (ech_network_only_consumer(network, last) &&
         network->layers[last + 1].kind == ECH_LAYER_MAX_POOL) {
         const ech_layer *pool = &network->layers[last + 1];
-        const ech_window half = ech_square(2, 2, 0);
+        const ech_sliding_window half = ech_square(2, 2, 0);
         if (memcmp(&pool->window, &half, sizeof half) == 0 &&
             pool->out.height == pool->in.height / 2 && pool->out.width == pool->in.width / 2) {
             count++;

@@ -4,12 +4,31 @@
 enum {
     OUTPUT_TILE = VECTOR_REGISTERS == 32 ? 8 : 4, /* of the 16 outputs of a group */
     INPUT_TILE = VECTOR_REGISTERS == 32 ? 8 : 4,
-    PAIR = 2, /* blocks that share a loaded weight */
+    PAIR = 2,           /* blocks that share a loaded weight */
+    CHAIN_INPUTS = 512, /* summed one after the other: a float32 sum is as wrong as it is long */
 };
 
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+/* Add inputs [first, last) to the sums of a tile of outputs. */
+ECH_INLINE void add_inputs(uint32_t inputs, uint32_t first, uint32_t last, const float *w,
+                           const float *x, const uint32_t blocks, vector sums[OUTPUT_TILE][PAIR])
+{
+    for (uint32_t i = first; i < last; i++) {
+        vector v[PAIR];
+        for (uint32_t b = 0; b < blocks; b++) {
+            v[b] = vector_load(x + ((size_t)b * inputs + i) * ECH_LANES);
+        }
+        for (uint32_t o = 0; o < OUTPUT_TILE; o++) {
+            const vector weight = vector_of(w[(size_t)i * ECH_LANES + o]);
+            for (uint32_t b = 0; b < blocks; b++) {
+                sums[o][b] = vector_fma(v[b], weight, sums[o][b]);
+            }
+        }
+    }
 }
 
 /* Outputs [group * 16 + part, ... + OUTPUT_TILE) of `blocks` blocks. */
@@ -26,15 +45,13 @@ ECH_INLINE void linear_tile(uint32_t inputs, uint32_t outputs, const float *weig
     }
     const float *w =
         weights + (size_t)(output / ECH_LANES) * inputs * ECH_LANES + output % ECH_LANES;
-    for (uint32_t i = 0; i < inputs; i++) {
-        vector v[PAIR];
-        for (uint32_t b = 0; b < blocks; b++) {
-            v[b] = vector_load(x + ((size_t)b * inputs + i) * ECH_LANES);
-        }
+    add_inputs(inputs, 0, smaller(CHAIN_INPUTS, inputs), w, x, blocks, sums);
+    for (uint32_t i = CHAIN_INPUTS; i < inputs; i += CHAIN_INPUTS) {
+        vector apart[OUTPUT_TILE][PAIR] = {0};
+        add_inputs(inputs, i, smaller(i + CHAIN_INPUTS, inputs), w, x, blocks, apart);
         for (uint32_t o = 0; o < OUTPUT_TILE; o++) {
-            const vector weight = vector_of(w[(size_t)i * ECH_LANES + o]);
             for (uint32_t b = 0; b < blocks; b++) {
-                sums[o][b] = vector_fma(v[b], weight, sums[o][b]);
+                sums[o][b] += apart[o][b];
             }
         }
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/models.h"
+#include "runtime/base/memory.h"
 #include "runtime/base/text.h"
 #include "runtime/base/yaml.h"
 
@@ -78,7 +79,7 @@ static const char *read_name(layer_node *layer)
     return name;
 }
 
-static ech_window read_window(layer_node *layer, bool is_pool)
+static ech_sliding_window read_window(layer_node *layer, bool is_pool)
 {
     const uint32_t kernel = read_size(layer, "kernel", 1, -1);
     const uint32_t stride = read_size(layer, "stride", 1, is_pool ? (int64_t)kernel : 1);
@@ -163,13 +164,13 @@ static ech_rounding read_rounding(layer_node *layer)
 
 static ech_value add_max_pool(layer_node *layer)
 {
-    const ech_window window = read_window(layer, true);
+    const ech_sliding_window window = read_window(layer, true);
     return ech_network_max_pool(layer->in->network, layer->input, window, read_rounding(layer));
 }
 
 static ech_value add_avg_pool(layer_node *layer)
 {
-    const ech_window window = read_window(layer, true);
+    const ech_sliding_window window = read_window(layer, true);
     return ech_network_avg_pool(layer->in->network, layer->input, window, read_rounding(layer),
                                 true);
 }
@@ -408,15 +409,38 @@ static ech_status build(const ech_yaml_node *root, const ech_shape *input, uint3
     return status;
 }
 
-ech_status ech_model_read(const char *path, const ech_shape *input, uint32_t classes,
-                          ech_network **out)
+ech_status ech_model_read_text(const char *text, size_t bytes, const char *source,
+                               const ech_shape *input, uint32_t classes, ech_network **out)
 {
     ech_yaml *document = NULL;
     *out = NULL;
-    ech_status status = ech_yaml_load_file(path, &document);
+    ech_status status = ech_yaml_load_text(text, bytes, source, &document);
     if (status == ECH_OK) {
         status = build(ech_yaml_root(document), input, classes, out);
     }
     ech_yaml_destroy(&document);
     return status;
+}
+
+ech_status ech_model_read(const char *path, const ech_shape *input, uint32_t classes,
+                          ech_network **out)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    *out = NULL;
+    ech_status status = ech_yaml_file_text(path, &text, &bytes);
+    if (status == ECH_OK) {
+        status = ech_model_read_text(text, bytes, path, input, classes, out);
+    }
+    ech_free(text);
+    return status;
+}
+
+ech_status ech_model_open(const char *name_or_path, const ech_shape *input, uint32_t classes,
+                          ech_network **out)
+{
+    if (strpbrk(name_or_path, "./") != NULL) {
+        return ech_model_read(name_or_path, input, classes, out);
+    }
+    return ech_model_create(name_or_path, input, classes, out);
 }

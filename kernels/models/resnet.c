@@ -9,7 +9,7 @@ typedef struct {
 } stages;
 
 static ech_value conv_norm(ech_network *net, ech_value x, const char *prefix, const char *conv,
-                           const char *norm, uint32_t filters, ech_window window)
+                           const char *norm, uint32_t filters, ech_sliding_window window)
 {
     char name[ECH_LAYOUT_NAME_BYTES];
     snprintf(name, sizeof name, "%.40s%.20s", prefix, conv);

@@ -38,7 +38,7 @@ typedef void row_operation(real *output, real *input, real *weight, span range, 
 static void visit_rows(const ech_layer *layer, real *output, real *input, real *weight,
                        row_operation *operation)
 {
-    const ech_window *w = &layer->window;
+    const ech_sliding_window *w = &layer->window;
     for (uint32_t ky = 0; ky < w->kernel_height; ky++) {
         for (uint32_t kx = 0; kx < w->kernel_width; kx++) {
             const span range =
@@ -148,7 +148,7 @@ static void backward_input(const ech_step *step, const ech_step_call *call)
 static double weight_gradient(const ech_layer *layer, const ech_step_call *call, uint32_t filter,
                               uint32_t channel, uint32_t ky, uint32_t kx)
 {
-    const ech_window *w = &layer->window;
+    const ech_sliding_window *w = &layer->window;
     const span range =
         valid_span(layer->out.width, layer->in.width, w->stride_width, kx, w->pad_width);
     double sum = 0.0;

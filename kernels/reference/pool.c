@@ -34,7 +34,7 @@ static extent adaptive_extent(uint32_t place, uint32_t size, uint32_t outputs)
 
 static extent row_extent(const ech_layer *layer, uint32_t y)
 {
-    const ech_window *w = &layer->window;
+    const ech_sliding_window *w = &layer->window;
     return layer->kind == ECH_LAYER_ADAPTIVE_AVG_POOL
                ? adaptive_extent(y, layer->in.height, layer->out.height)
                : window_extent(y, layer->in.height, w->kernel_height, w->stride_height,
@@ -43,7 +43,7 @@ static extent row_extent(const ech_layer *layer, uint32_t y)
 
 static extent column_extent(const ech_layer *layer, uint32_t x)
 {
-    const ech_window *w = &layer->window;
+    const ech_sliding_window *w = &layer->window;
     return layer->kind == ECH_LAYER_ADAPTIVE_AVG_POOL
                ? adaptive_extent(x, layer->in.width, layer->out.width)
                : window_extent(x, layer->in.width, w->kernel_width, w->stride_width, w->pad_width);

@@ -41,17 +41,25 @@ static ech_status read_file(FILE *file, const char *path, char **out, size_t *by
     return ECH_OK;
 }
 
-ech_status ech_yaml_load_file(const char *path, ech_yaml **out)
+ech_status ech_yaml_file_text(const char *path, char **out, size_t *bytes)
 {
     *out = NULL;
+    *bytes = 0;
     FILE *file = fopen(path, "rbe");
     if (file == NULL) {
         return ech_fail(ECH_ERR_FILE, "%s: cannot be read: %s", path, strerror(errno));
     }
+    const ech_status status = read_file(file, path, out, bytes);
+    fclose(file);
+    return status;
+}
+
+ech_status ech_yaml_load_file(const char *path, ech_yaml **out)
+{
+    *out = NULL;
     char *text = NULL;
     size_t bytes = 0;
-    ech_status status = read_file(file, path, &text, &bytes);
-    fclose(file);
+    ech_status status = ech_yaml_file_text(path, &text, &bytes);
     if (status == ECH_OK) {
         status = ech_yaml_load_text(text, bytes, path, out);
     }

@@ -39,6 +39,12 @@ typedef enum {
 ech_status ech_yaml_load_file(const char *path, ech_yaml **out);
 
 /**
+ * A file's text as it is, for those who pass it on before it is read (`ech_yaml_load_text` with
+ * `path` as its source). @param out  the caller's: ech_free. @return as above.
+ */
+ech_status ech_yaml_file_text(const char *path, char **out, size_t *bytes);
+
+/**
  * Read text.
  *
  * @param source  stands for the file's name in messages and, up to its last '/', for the directory

@@ -46,7 +46,7 @@ typedef struct {
     uint64_t start_ns; /* wall clock */
     uint64_t end_ns;
     uint64_t staleness; /* versions behind the model it is applied to; 0 in sync */
-    bool refused;       /* left out: its update was not finite */
+    bool refused;       /* left out: its loss or update was not finite */
 } ech_worker_report;
 
 typedef struct {

@@ -75,7 +75,15 @@ Test(fit_options, the_least_configuration_has_all_defaults)
     cr_expect_eq(options.topology.height, 1);
     cr_expect_eq(options.strategy.options.selection.share, 1.0);
     cr_expect_eq(options.train.epochs, 1);
-    cr_expect_eq(options.train.lr, 0.01);
+    cr_expect_eq(options.train.optimizer.lr, 0.01);
+    cr_expect_eq(options.train.optimizer.clip_norm, 0.0);
+    cr_expect_not(options.train.optimizer.nesterov);
+    cr_expect_eq(options.train.schedule.kind, ECH_SCHEDULE_CONSTANT);
+    cr_expect_eq(options.train.schedule.warm_up, 0.0);
+    cr_expect_eq(options.train.augmentation.crop_pad, 0);
+    cr_expect_not(options.train.augmentation.flip);
+    cr_expect_eq(options.engine, ECH_ENGINE_AUTO);
+    cr_expect_null(options.model.file);
     cr_expect_eq(options.checkpoint.keep, 3);
 }
 
@@ -87,6 +95,7 @@ Test(fit_options, everything_can_be_given)
                    "data:\n"
                    "  file: fashion-mnist.h5\n"
                    "  normalize: {mean: [0.5], std: [0.25]}\n"
+                   "  augment: {crop: 4, flip: true}\n"
                    "  split: {kind: dirichlet, samples_alpha: 10, labels_alpha: 0.5}\n"
                    "model: {name: smallconv}\n"
                    "topology: {kind: balanced, workers: 256, height: 4}\n"
@@ -94,9 +103,11 @@ Test(fit_options, everything_can_be_given)
                    "process: sync\n"
                    "rounds: 100\n"
                    "train: {epochs: 5, batch: 64, optimizer: sgd, lr: 0.02, momentum: 0.9, "
-                   "weight_decay: 1e-5}\n"
+                   "weight_decay: 1e-5, nesterov: true, clip_norm: 2.5,\n"
+                   "  schedule: {kind: step, every: 1.5, factor: 0.3, warm_up: 0.5}}\n"
                    "evaluate: {every: 0}\n"
                    "threads: 2\n"
+                   "engine: blas\n"
                    "leader: dedicated\n"
                    "aggregators: materialised\n"
                    "transfer: shared\n"
@@ -111,7 +122,7 @@ Test(fit_options, everything_can_be_given)
     cr_expect_eq(options.split.rule.kind, ECH_SPLIT_DIRICHLET);
     cr_expect_eq(options.split.rule.samples_alpha, 10.0);
     cr_expect_eq(options.split.rule.labels_alpha, 0.5);
-    cr_expect_str_eq(options.model, "smallconv");
+    cr_expect_str_eq(options.model.name, "smallconv");
     cr_expect_eq(options.topology.kind, ECH_FIT_TOPOLOGY_BALANCED);
     cr_expect_eq(options.topology.workers, 256);
     cr_expect_eq(options.topology.height, 4);
@@ -121,12 +132,21 @@ Test(fit_options, everything_can_be_given)
     cr_expect_eq(options.rounds, 100);
     cr_expect_eq(options.train.epochs, 5);
     cr_expect_eq(options.train.batch, 64);
-    cr_expect_eq(options.train.optimizer, ECH_FIT_SGD);
-    cr_expect_eq(options.train.lr, 0.02);
-    cr_expect_eq(options.train.momentum, 0.9);
-    cr_expect_eq(options.train.weight_decay, 1e-5);
+    cr_expect_eq(options.train.optimizer.kind, ECH_OPTIMIZER_SGD);
+    cr_expect_eq(options.train.optimizer.lr, 0.02);
+    cr_expect_eq(options.train.optimizer.momentum, 0.9);
+    cr_expect(options.train.optimizer.nesterov);
+    cr_expect_eq(options.train.optimizer.weight_decay, 1e-5);
+    cr_expect_eq(options.train.optimizer.clip_norm, 2.5);
+    cr_expect_eq(options.train.schedule.kind, ECH_SCHEDULE_STEP);
+    cr_expect_eq(options.train.schedule.every, 1.5);
+    cr_expect_eq(options.train.schedule.factor, 0.3);
+    cr_expect_eq(options.train.schedule.warm_up, 0.5);
+    cr_expect_eq(options.train.augmentation.crop_pad, 4);
+    cr_expect(options.train.augmentation.flip);
     cr_expect_eq(options.evaluate_every, 0);
     cr_expect_eq(options.threads, 2);
+    cr_expect_eq(options.engine, ECH_ENGINE_BLAS);
     cr_expect_eq(options.leader, ECH_FIT_LEADER_DEDICATED);
     cr_expect_eq(options.aggregators, ECH_FIT_MATERIALISED);
     cr_expect_eq(options.transfer, ECH_FIT_TRANSFER_SHARED);
@@ -201,6 +221,35 @@ Test(fit_options, a_strategys_options_are_its_own_or_its_papers)
     cr_expect_eq(options.strategy.options.server_momentum, 0.9);
 }
 
+Test(fit_options, adam_and_a_cosine_have_parameters_of_their_own)
+{
+    const ech_fit_options options =
+        options_of("data: {file: d.h5}\n"
+                   "train: {optimizer: adam, beta1: 0.8, beta2: 0.95, epsilon: 1e-6,\n"
+                   "  schedule: {kind: cosine, rounds: 20, end: 0.05}}\n" REST);
+    cr_expect_eq(options.train.optimizer.kind, ECH_OPTIMIZER_ADAM);
+    cr_expect_eq(options.train.optimizer.momentum, 0.0);
+    cr_expect_eq(options.train.optimizer.beta1, 0.8);
+    cr_expect_eq(options.train.optimizer.beta2, 0.95);
+    cr_expect_eq(options.train.optimizer.epsilon, 1e-6);
+    cr_expect_eq(options.train.schedule.kind, ECH_SCHEDULE_COSINE);
+    cr_expect_eq(options.train.schedule.rounds, 20.0);
+    cr_expect_eq(options.train.schedule.end, 0.05);
+    const ech_optimizer standard =
+        options_of("data: {file: d.h5}\ntrain: {optimizer: adam}\n" REST).train.optimizer;
+    cr_expect_eq(standard.beta1, 0.9);
+    cr_expect_eq(standard.beta2, 0.999);
+    cr_expect_eq(standard.epsilon, 1e-8);
+}
+
+Test(fit_options, a_model_may_come_from_a_file)
+{
+    const ech_fit_options options = options_of("data: {file: d.h5}\nmodel: {file: net.yaml}\n"
+                                               "topology: {kind: star, workers: 4}\n");
+    cr_expect_null(options.model.name);
+    cr_expect_not_null(strstr(options.model.file, "/net.yaml"));
+}
+
 Test(fit_options, no_data_is_needed_where_nothing_is_trained)
 {
     const ech_fit_options options = options_of("model: {name: resnet18}\ntrain: {epochs: 0}\n"
@@ -223,6 +272,19 @@ Test(fit_options, keys_that_do_not_go_together_are_refused)
         {"data: {file: d.h5}\nmodel: {name: smallconv}\ntopology: {kind: star, workers: 4}\n"
          "strategy: {name: fedagv}\n",
          ":4: strategy.name: unknown name 'fedagv': did you mean 'fedavg'?"},
+        {"data: {file: d.h5}\ntopology: {kind: star, workers: 4}\n",
+         ": model.name: missing: expected model {name: smallconv} or {file: MODEL.yaml}"},
+        {"data: {file: d.h5}\ntopology: {kind: star, workers: 4}\n"
+         "model:\n  file: m.yaml\n  name: smallconv\n",
+         ":5: model.name: given with model.file: expected model {name: smallconv} or "
+         "{file: MODEL.yaml}"},
+        {"data: {file: d.h5}\ntrain: {optimizer: adam, momentum: 0.9}\n" REST,
+         ":2: train.momentum is not read where train.optimizer is 'adam'"},
+        {"data: {file: d.h5}\ntrain: {nesterov: true}\n" REST,
+         ":2: train.nesterov: expected a train.momentum above 0"},
+        {"data: {file: d.h5}\ntrain: {schedule: {kind: cosine, rounds: 2, warm_up: 2}}\n" REST,
+         ":2: train.schedule.rounds: expected more than the 2 rounds of train.schedule.warm_up, "
+         "got 2"},
         {"data: {file: d.h5}\nmodel: {name: smallconv}\n",
          ": topology.kind: missing: expected topology {kind: star, workers: N}, {kind: balanced, "
          "workers: N, height: H} or {file: TREE.yaml}"},

@@ -15,7 +15,7 @@ typedef struct {
     const char *name;
     ech_shape in;
     uint32_t filters;
-    ech_window window;
+    ech_sliding_window window;
     uint32_t groups;
     uint32_t batch;
 } geometry;
@@ -61,7 +61,7 @@ static float *random_floats(size_t count, uint64_t name)
 
 static ech_shape output_shape(const geometry *g)
 {
-    const ech_window *w = &g->window;
+    const ech_sliding_window *w = &g->window;
     return (ech_shape){g->filters,
                        (g->in.height + 2 * w->pad_height - w->kernel_height) / w->stride_height + 1,
                        (g->in.width + 2 * w->pad_width - w->kernel_width) / w->stride_width + 1};
@@ -94,7 +94,7 @@ static void plain_one(const geometry *g, which_result direction, const plain_ten
 static void plain_window(const geometry *g, which_result direction, const plain_tensors *t,
                          const size_t at[4])
 {
-    const ech_window *w = &g->window;
+    const ech_sliding_window *w = &g->window;
     const size_t channels = g->in.channels / g->groups;
     const size_t first = at[1] / (g->filters / g->groups) * channels;
     for (size_t c = 0; c < channels; c++) {

@@ -14,7 +14,7 @@
 TestSuite(kernels_channels, .fini = ech_test_expect_no_leak);
 
 static ech_value conv(ech_network *net, ech_value x, const char *name, uint32_t filters,
-                      ech_window window, uint32_t groups, bool without_bias)
+                      ech_sliding_window window, uint32_t groups, bool without_bias)
 {
     return ech_network_conv(
         net, x, name,
@@ -32,7 +32,7 @@ static ech_status end(ech_network *net, ech_value x)
 /* Residual blocks: a shortcut as it is, one through a convolution, sums with and without ReLU. */
 static ech_status build_residual(ech_network *net)
 {
-    const ech_window three = ech_square(3, 1, 1);
+    const ech_sliding_window three = ech_square(3, 1, 1);
     ech_value x = conv(net, ECH_VALUE_INPUT, "stem", 32, ech_square(7, 2, 3), 1, true);
     x = ech_network_relu(net, ech_network_batch_norm(net, x, "stem_bn"));
     x = ech_network_max_pool(net, x, ech_square(3, 2, 1), ECH_ROUND_FLOOR);
@@ -79,19 +79,39 @@ static ech_status build_loose(ech_network *net)
     const ech_value y = ech_network_batch_norm(net, x, "second");
     x = ech_network_add(net, ech_network_relu(net, x), y);
     x = conv(net, x, "each", 48, ech_square(3, 1, 0), 48, false);
-    x = conv(net, x, "sparse", 16, (ech_window){1, 2, 2, 3, 1, 0}, 1, true);
+    x = conv(net, x, "sparse", 16, (ech_sliding_window){1, 2, 2, 3, 1, 0}, 1, true);
     return end(net, ech_network_relu(net, x));
 }
 
+/* A small convolution right before a linear layer, whose own scratch is the plan's largest. */
+static ech_status build_plain(ech_network *net)
+{
+    const ech_value x = conv(net, ECH_VALUE_INPUT, "conv", 4, ech_square(5, 2, 0), 1, false);
+    ech_network_linear(net, ech_network_relu(net, x), "fc", (ech_linear){.outputs = net->classes});
+    return ech_network_finish(net);
+}
+
+enum { NETWORKS = 4 };
 typedef struct {
     ech_engine_choice engine;
     int network;
 } engine_case;
 
+/* Each network in each engine. */
+static struct criterion_test_params all_cases(void)
+{
+    static const ech_engine_choice engines[] = {ECH_ENGINE_BLOCKED, ECH_ENGINE_BLAS};
+    static engine_case cases[2 * NETWORKS];
+    for (int i = 0; i < 2 * NETWORKS; i++) {
+        cases[i] = (engine_case){engines[i / NETWORKS], i % NETWORKS};
+    }
+    return cr_make_param_array(engine_case, cases, 2 * NETWORKS);
+}
+
 static ech_network *make_network(int which)
 {
-    static ech_status (*const builds[])(ech_network *) = {build_residual, build_branches,
-                                                          build_loose};
+    static ech_status (*const builds[NETWORKS])(ech_network *) = {build_residual, build_branches,
+                                                                  build_loose, build_plain};
     ech_network *network = NULL;
     cr_assert_eq(ech_network_create("test", (ech_shape){3, 21, 18}, 11, &network), ECH_OK);
     cr_assert_eq(builds[which](network), ECH_OK, "%s", ech_status_message());
@@ -111,11 +131,7 @@ static bool is_built_in(ech_engine_choice engine)
 
 ParameterizedTestParameters(kernels_channels, steps_match_the_reference)
 {
-    static engine_case cases[] = {
-        {ECH_ENGINE_BLOCKED, 0}, {ECH_ENGINE_BLOCKED, 1}, {ECH_ENGINE_BLOCKED, 2},
-        {ECH_ENGINE_BLAS, 0},    {ECH_ENGINE_BLAS, 1},    {ECH_ENGINE_BLAS, 2},
-    };
-    return cr_make_param_array(engine_case, cases, sizeof cases / sizeof cases[0]);
+    return all_cases();
 }
 
 static void expect_small(const ech_step_errors *errors, void *user)
@@ -150,7 +166,7 @@ ParameterizedTest(engine_case *c, kernels_channels, steps_match_the_reference)
     ech_trial_begin(oracle, 3, BATCH);
     ech_trial_begin(trial, 3, BATCH);
     cr_expect_eq(ech_check_steps(oracle, trial, expect_small, &steps), ECH_OK);
-    cr_expect_geq(steps, 5);
+    cr_expect_geq(steps, 2);
     ech_trial_destroy(&trial);
     ech_trial_destroy(&oracle);
     ech_network_destroy(&network);
@@ -158,11 +174,7 @@ ParameterizedTest(engine_case *c, kernels_channels, steps_match_the_reference)
 
 ParameterizedTestParameters(kernels_channels, threads_change_nothing)
 {
-    static engine_case cases[] = {
-        {ECH_ENGINE_BLOCKED, 0}, {ECH_ENGINE_BLOCKED, 1}, {ECH_ENGINE_BLOCKED, 2},
-        {ECH_ENGINE_BLAS, 0},    {ECH_ENGINE_BLAS, 1},
-    };
-    return cr_make_param_array(engine_case, cases, sizeof cases / sizeof cases[0]);
+    return all_cases();
 }
 
 /* Two epochs of three full batches and one of five samples. */
@@ -187,11 +199,7 @@ ParameterizedTest(engine_case *c, kernels_channels, threads_change_nothing)
 
 ParameterizedTestParameters(kernels_channels, a_sample_does_not_depend_on_its_batch)
 {
-    static engine_case cases[] = {
-        {ECH_ENGINE_BLOCKED, 0}, {ECH_ENGINE_BLOCKED, 1}, {ECH_ENGINE_BLOCKED, 2},
-        {ECH_ENGINE_BLAS, 0},    {ECH_ENGINE_BLAS, 1},
-    };
-    return cr_make_param_array(engine_case, cases, sizeof cases / sizeof cases[0]);
+    return all_cases();
 }
 
 /* In evaluation mode: the last of nine samples alone gives the same bits. */
@@ -226,4 +234,51 @@ ParameterizedTest(engine_case *c, kernels_channels, a_sample_does_not_depend_on_
     ech_free(counters);
     ech_plan_destroy(&plan);
     ech_network_destroy(&network);
+}
+
+ParameterizedTestParameters(kernels_channels, ties_of_a_pool_go_to_the_first)
+{
+    static ech_engine_choice engines[] = {ECH_ENGINE_REFERENCE, ECH_ENGINE_LANES,
+                                          ECH_ENGINE_BLOCKED, ECH_ENGINE_BLAS};
+    return cr_make_param_array(ech_engine_choice, engines, sizeof engines / sizeof engines[0]);
+}
+
+/* A convolution of zero weights gives ties alone: the gradient of its first tap is the sum of the
+ * pixels at whichever position of each window was chosen, which is the first, as in PyTorch. */
+ParameterizedTest(ech_engine_choice *engine, kernels_channels, ties_of_a_pool_go_to_the_first)
+{
+    enum { SIDE = 12, OUT = 8, KERNEL = 5, TAPS = KERNEL * KERNEL, POOLED = OUT / 2 * OUT / 2 };
+    if (*engine == ECH_ENGINE_BLOCKED && !is_built_in(*engine)) {
+        return;
+    }
+    ech_network *net = NULL;
+    ech_plan *plan = NULL;
+    cr_assert_eq(ech_network_create("ties", (ech_shape){1, SIDE, SIDE}, 1, &net), ECH_OK);
+    ech_value x = conv(net, ECH_VALUE_INPUT, "conv", 1, ech_square(KERNEL, 1, 0), 1, true);
+    x = ech_network_max_pool(net, x, ech_square(2, 2, 0), ECH_ROUND_FLOOR);
+    ech_network_linear(net, x, "fc", (ech_linear){.outputs = 1, .without_bias = true});
+    cr_assert_eq(ech_network_finish(net), ECH_OK);
+    const ech_plan_options options = {.batch = 1, .engine = *engine, .training = true};
+    cr_assert_eq(ech_plan_create(net, &options, &plan), ECH_OK, "%s", ech_status_message());
+
+    float values[TAPS + POOLED] = {0}, image[SIDE * SIDE];
+    double gradient[TAPS], expected = 0.0;
+    for (int i = 0; i < POOLED; i++) {
+        values[TAPS + i] = 1.0F;
+    }
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        image[i] = (float)i;
+        expected +=
+            i / SIDE < OUT && i % SIDE < OUT && i / SIDE % 2 == 0 && i % SIDE % 2 == 0 ? i : 0;
+    }
+    ech_plan_load_state(plan, (ech_state_view){values, NULL});
+    ech_plan_set_input(plan, image, 1);
+    ech_plan_forward(plan, true, NULL);
+    *(float *)ech_plan_logits_gradient(plan) = 1.0F;
+    ech_plan_backward(plan);
+    ech_plan_read_gradient(plan, 0, gradient);
+    cr_expect_eq(gradient[0], expected, "%s: %g, not %g", ech_engine_choice_name(*engine),
+                 gradient[0], expected);
+    ech_plan_destroy(&plan);
+    ech_network_destroy(&net);
 }

@@ -55,8 +55,8 @@ static ech_network *conv_network(const conv_case *c)
         x = ech_network_conv(network, x, "first",
                              (ech_conv){.filters = c->channels, .window = ech_square(1, 1, 0)});
     }
-    const ech_window window = {c->kernel_height, c->kernel_width, 1, 1,
-                               c->pad_height,    c->pad_width};
+    const ech_sliding_window window = {c->kernel_height, c->kernel_width, 1, 1,
+                                       c->pad_height,    c->pad_width};
     x = ech_network_conv(network, x, "conv", (ech_conv){.filters = c->filters, .window = window});
     x = c->relu ? ech_network_relu(network, x) : x;
     x = c->pool ? ech_network_max_pool(network, x, ech_square(2, 2, 0), ECH_ROUND_FLOOR) : x;

@@ -154,6 +154,7 @@ Test(kernels_train, the_hook_runs_between_batches)
     ech_learner *learner = ech_test_learner(network, 20, 1, ECH_ENGINE_LANES);
     const ech_training training = {.epochs = 2, .batch = 20, .optimizer = {.lr = 0.1}};
     const ech_training_job job = {
+        .round = 1,
         .samples = &data.samples,
         .indices = data.indices,
         .index_count = SAMPLES,
@@ -275,6 +276,23 @@ Test(kernels_train, clipping_bounds_the_step)
     }
     cr_expect_float_eq(sqrt(square), 0.5e-3, 1e-6);
     ech_test_free_state(&start);
+}
+
+/* The helper trains round 2: a step after each round has halved the learning rate once. */
+Test(kernels_train, a_schedule_goes_on_from_round_to_round)
+{
+    ech_training training = {
+        .epochs = 2,
+        .batch = 16,
+        .optimizer = {.lr = 0.02, .momentum = 0.5},
+        .schedule = {.kind = ECH_SCHEDULE_STEP, .every = 1.0, .factor = 0.5},
+    };
+    const ech_hash128 stepped =
+        ech_test_trained_hash(network, &data, &training, 1, ECH_ENGINE_LANES);
+    training.optimizer.lr = 0.01;
+    training.schedule = (ech_schedule){0};
+    cr_expect(ech_hash_equal(ech_test_trained_hash(network, &data, &training, 1, ECH_ENGINE_LANES),
+                             stepped));
 }
 
 /* SCAFFOLD's correction comes after the step: w -= lr * d. */
