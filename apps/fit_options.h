@@ -13,6 +13,7 @@
 
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/pace.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
 
@@ -20,7 +21,7 @@
  */
 typedef enum { ECH_FIT_SPLIT_RULE, ECH_FIT_SPLIT_IDS, ECH_FIT_SPLIT_FILE } ech_fit_split_source;
 typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
-typedef enum { ECH_FIT_PROCESS_SYNC } ech_fit_process;
+typedef enum { ECH_FIT_PROCESS_SYNC, ECH_FIT_PROCESS_ASYNC } ech_fit_process;
 typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
 typedef enum { ECH_FIT_TRANSFER_SHARED } ech_fit_transfer;
 typedef enum {
@@ -75,6 +76,14 @@ typedef struct {
         double momentum;
         double weight_decay;
     } train;
+
+    struct {
+        uint32_t tiers;
+        const char *replay; /* NULL: none */
+        bool is_virtual;
+        ech_pace_options pace; /* if virtual */
+        const char *trace;     /* NULL: none */
+    } async;                   /* if the process is */
 
     uint32_t threads; /* a rank */
     ech_fit_leader leader;

@@ -227,6 +227,9 @@ ech_status ech_process_end_round(ech_process *process, ech_state_view model)
 {
     const ech_round_observer *observer = &process->observer;
     process->report.seconds = ech_clock_seconds(ech_clock_ns() - process->round_start_ns);
+    if (!process->is_virtual) {
+        process->report.clock_seconds = process->report.seconds;
+    }
     if (observer->round_done == NULL) {
         return ECH_OK;
     }

@@ -49,6 +49,7 @@ typedef struct {
     ech_tier_bytes *tiers;
     uint32_t tier_count;
     ech_round_report report; /* of the round that runs */
+    bool is_virtual;         /* the process itself sets the report's start_ns and clock_seconds */
     uint64_t round_start_ns; /* monotonic */
     ech_evaluation evaluation;
 } ech_process;
