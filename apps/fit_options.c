@@ -23,9 +23,20 @@ static const ech_option run_options[] = {
      .help = "where all random numbers come from"},
     {.key = "process",
      .type = ECH_OPTION_CHOICE,
-     .choices = "sync",
+     .choices = "sync|async",
      .standard = "sync",
-     .help = "rounds in step"},
+     .help = "rounds in step, or updates as they come"},
+    {.key = "replay",
+     .type = ECH_OPTION_PATH,
+     .only_if = "process=async",
+     .help = "run record whose order of updates is followed"},
+    {.key = "async.tiers",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "64",
+     .least = 1,
+     .most = 4096,
+     .only_if = "process=async",
+     .help = "tiers that are async, from the leader's down; aggregators below work in step"},
     {.key = "rounds",
      .type = ECH_OPTION_INTEGER,
      .standard = "10",
@@ -187,14 +198,15 @@ static const ech_option strategy_options[] = {
     {.key = "strategy.mu",
      .type = ECH_OPTION_REAL,
      .most = INFINITY,
-     .only_if = "strategy.name=fedprox",
-     .help = "weight of FedProx's mu/2 |w - global|^2; 0.3 if not given"},
+     .only_if = "strategy.name=fedprox|fedasync",
+     .help = "weight of mu/2 |w - global|^2 in local training; if not given 0.3 for fedprox, else "
+             "0"},
     {.key = "strategy.server_lr",
      .type = ECH_OPTION_REAL,
      .above = true,
      .most = INFINITY,
-     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi",
-     .help = "the server's learning rate; if not given 1 for fedavgm, else 0.01"},
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi|fedbuff",
+     .help = "the server's learning rate; if not given 1 for fedavgm and fedbuff, else 0.01"},
     {.key = "strategy.server_momentum",
      .type = ECH_OPTION_REAL,
      .below = true,
@@ -213,6 +225,95 @@ static const ech_option strategy_options[] = {
      .most = INFINITY,
      .only_if = "strategy.name=fedadagrad|fedadam|fedyogi",
      .help = "degree of adaptivity, added to the root of the second moment; 0.001 if not given"},
+    {.key = "strategy.alpha",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.6",
+     .above = true,
+     .most = 1,
+     .only_if = "strategy.name=fedasync",
+     .help = "share of a fresh update in the new model"},
+    {.key = "strategy.staleness",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "constant|polynomial|hinge",
+     .only_if = "strategy.name=fedasync|fedbuff",
+     .help = "what an update counts t versions late: 1; (1 + t)^-a; 1 up to b, then 1 / (a (t - b) "
+             "+ 1); if not given constant for fedasync, polynomial for fedbuff"},
+    {.key = "strategy.staleness_a",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.5",
+     .most = INFINITY,
+     .only_if = "strategy.name=fedasync|fedbuff",
+     .help = "a of strategy.staleness"},
+    {.key = "strategy.staleness_b",
+     .type = ECH_OPTION_REAL,
+     .standard = "4",
+     .most = INFINITY,
+     .only_if = "strategy.name=fedasync|fedbuff",
+     .help = "b of strategy.staleness"},
+    {.key = "strategy.buffer",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "10",
+     .least = 1,
+     .most = UINT32_MAX,
+     .only_if = "strategy.name=fedbuff",
+     .help = "updates that make a version"},
+};
+
+static const ech_option clock_options[] = {
+    {.key = "clock",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "real|virtual",
+     .standard = "real",
+     .help = "what the order of updates goes by with process: async; virtual: times computed from "
+             "pace, the same bits on any ranks"},
+    {.key = "pace.sample_seconds",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.001",
+     .most = 1e6,
+     .only_if = "clock=virtual",
+     .help = "seconds that a sample takes in an epoch, at speed 1"},
+    {.key = "pace.jitter",
+     .type = ECH_OPTION_REAL,
+     .standard = "0",
+     .below = true,
+     .most = 1,
+     .only_if = "clock=virtual",
+     .help = "a training takes from 1 - jitter to 1 + jitter times as long"},
+    {.key = "pace.speed_sigma",
+     .type = ECH_OPTION_REAL,
+     .standard = "0",
+     .most = 20,
+     .only_if = "clock=virtual",
+     .help = "spread of the logarithms of the workers' speeds"},
+    {.key = "pace.straggler_share",
+     .type = ECH_OPTION_REAL,
+     .standard = "0",
+     .most = 1,
+     .only_if = "clock=virtual",
+     .help = "probability of a worker to be a straggler"},
+    {.key = "pace.straggler_slowdown",
+     .type = ECH_OPTION_REAL,
+     .standard = "10",
+     .least = 1,
+     .most = 1e6,
+     .only_if = "clock=virtual",
+     .help = "times longer that a straggler takes"},
+    {.key = "pace.bandwidth",
+     .type = ECH_OPTION_REAL,
+     .standard = "0",
+     .most = INFINITY,
+     .only_if = "clock=virtual",
+     .help = "bytes a second of a worker's link, each way; 0: no time"},
+    {.key = "pace.latency",
+     .type = ECH_OPTION_REAL,
+     .standard = "0",
+     .most = 1e6,
+     .only_if = "clock=virtual",
+     .help = "seconds of a worker's link, each way"},
+    {.key = "pace.trace",
+     .type = ECH_OPTION_PATH,
+     .only_if = "clock=virtual",
+     .help = "when workers are on: lines of `worker from until`, in seconds"},
 };
 
 static const ech_option train_options[] = {
@@ -375,10 +476,15 @@ static const ech_option checkpoint_options[] = {
 const ech_option_section *ech_fit_sections(size_t *count)
 {
     static const ech_option_section sections[] = {
-        SECTION("Run", run_options),           SECTION("Data", data_options),
-        SECTION("Model", model_options),       SECTION("Topology", topology_options),
-        SECTION("Strategy", strategy_options), SECTION("Local training", train_options),
-        SECTION("Machine", machine_options),   SECTION("Checkpoints", checkpoint_options),
+        SECTION("Run", run_options),
+        SECTION("Data", data_options),
+        SECTION("Model", model_options),
+        SECTION("Topology", topology_options),
+        SECTION("Strategy", strategy_options),
+        SECTION("Clock", clock_options),
+        SECTION("Local training", train_options),
+        SECTION("Machine", machine_options),
+        SECTION("Checkpoints", checkpoint_options),
     };
     *count = sizeof sections / sizeof *sections;
     return sections;
@@ -453,7 +559,22 @@ static ech_status check_selection(const ech_config *config)
 
 static ech_status check_strategy(const ech_config *config)
 {
-    if (ech_strategy_rule_find(ech_config_text(config, "strategy.name")) != NULL) {
+    const bool is_async = ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC;
+    const ech_strategy_rule *rule =
+        ech_strategy_rule_find(ech_config_text(config, "strategy.name"));
+    if (rule != NULL && (rule->async != NULL) != is_async) {
+        return ech_config_fail(config, "strategy.name",
+                               "expected fedasync or fedbuff with process: async, another with "
+                               "process: sync, got '%s'",
+                               rule->name);
+    }
+    if (rule != NULL && is_async &&
+        (ech_config_real(config, "strategy.participation") < 1.0 ||
+         ech_config_has(config, "strategy.workers"))) {
+        return ech_config_fail(config, "strategy.participation",
+                               "expected every worker to take part with process: async");
+    }
+    if (rule != NULL) {
         return ECH_OK;
     }
     name_list names = {.count = 0};
@@ -614,6 +735,14 @@ static void read_strategy(const ech_config *config, ech_fit_options *out)
     read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);
     read_real(config, "strategy.beta2", &out->strategy.options.server_beta2);
     read_real(config, "strategy.tau", &out->strategy.options.server_tau);
+    ech_async_options *async = &out->strategy.options.async;
+    read_real(config, "strategy.alpha", &async->alpha);
+    read_real(config, "strategy.staleness_a", &async->staleness_a);
+    read_real(config, "strategy.staleness_b", &async->staleness_b);
+    read_number(config, "strategy.buffer", &async->buffer);
+    if (ech_config_has(config, "strategy.staleness")) {
+        async->staleness = (ech_staleness_kind)ech_config_choice(config, "strategy.staleness");
+    }
 }
 
 static void read_data(const ech_config *config, ech_fit_options *out)
@@ -636,6 +765,25 @@ static void read_topology(const ech_config *config, ech_fit_options *out)
     if (out->topology.kind == ECH_FIT_TOPOLOGY_BALANCED) {
         out->topology.height = (uint32_t)ech_config_integer(config, "topology.height");
     }
+}
+
+static void read_async(const ech_config *config, ech_fit_options *out)
+{
+    if (out->process != ECH_FIT_PROCESS_ASYNC) {
+        return;
+    }
+    out->async.tiers = (uint32_t)ech_config_integer(config, "async.tiers");
+    out->async.replay = ech_config_text(config, "replay");
+    out->async.is_virtual = ech_config_choice(config, "clock") == 1;
+    out->async.trace = ech_config_text(config, "pace.trace");
+    ech_pace_options *pace = &out->async.pace;
+    read_real(config, "pace.sample_seconds", &pace->sample_seconds);
+    read_real(config, "pace.jitter", &pace->jitter);
+    read_real(config, "pace.speed_sigma", &pace->speed_sigma);
+    read_real(config, "pace.straggler_share", &pace->straggler_share);
+    read_real(config, "pace.straggler_slowdown", &pace->straggler_slowdown);
+    read_real(config, "pace.bandwidth", &pace->bandwidth);
+    read_real(config, "pace.latency", &pace->latency);
 }
 
 static void read_machine(const ech_config *config, ech_fit_options *out)
@@ -665,5 +813,6 @@ ech_fit_options ech_fit_options_of(const ech_config *config)
     read_topology(config, &options);
     read_strategy(config, &options);
     read_machine(config, &options);
+    read_async(config, &options);
     return options;
 }

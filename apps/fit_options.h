@@ -14,6 +14,7 @@
 #include "kernels/train.h"
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/pace.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
 
@@ -22,7 +23,7 @@
  */
 typedef enum { ECH_FIT_SPLIT_RULE, ECH_FIT_SPLIT_IDS, ECH_FIT_SPLIT_FILE } ech_fit_split_source;
 typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
-typedef enum { ECH_FIT_PROCESS_SYNC } ech_fit_process;
+typedef enum { ECH_FIT_PROCESS_SYNC, ECH_FIT_PROCESS_ASYNC } ech_fit_process;
 typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
 typedef enum { ECH_FIT_TRANSFER_SHARED } ech_fit_transfer;
 typedef enum {
@@ -72,6 +73,14 @@ typedef struct {
     } strategy;
 
     ech_training train;
+
+    struct {
+        uint32_t tiers;
+        const char *replay; /* NULL: none */
+        bool is_virtual;
+        ech_pace_options pace; /* if virtual */
+        const char *trace;     /* NULL: none */
+    } async;                   /* if the process is */
 
     uint32_t threads; /* a rank */
     ech_engine_choice engine;

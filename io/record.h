@@ -5,6 +5,8 @@
  *     /history   one row a worker and round            (ech_history_row)
  *     /rounds    one row a round; row 0 is the initial model (ech_round_row)
  *     /tiers     bytes of a round by tier              (ech_tier_row)
+ *     /arrivals  one row an update of an async run, in the order in which they were applied
+ *                                                      (ech_arrival_row)
  *     /tasks     one row a task, once the run has ended (ech_task_row); /apps their names
  *     /machine   attributes: processor, ranks, hosts, ...
  *     /config    effective configuration, YAML text
@@ -33,6 +35,7 @@ typedef enum {
     ECH_RECORD_HISTORY,
     ECH_RECORD_ROUNDS,
     ECH_RECORD_TIERS,
+    ECH_RECORD_ARRIVALS,
     ECH_RECORD_TASKS,
     ECH_RECORD_TABLE_COUNT
 } ech_record_table;
@@ -81,6 +84,15 @@ typedef struct {
     uint64_t wire_up_bytes;
     uint64_t wire_down_bytes;
 } ech_tier_row;
+
+/* An update of an async run at the node that applied it. */
+typedef struct {
+    uint32_t node; /* in the topology: where it came from */
+    uint32_t parent;
+    uint32_t round;     /* of the node */
+    uint32_t staleness; /* versions that the parent's model had moved on */
+    uint64_t version;   /* of the parent's model that the node had started from */
+} ech_arrival_row;
 
 /* A task. Times are nanoseconds since 1970. */
 typedef struct {

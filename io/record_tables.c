@@ -52,6 +52,12 @@ static const column tier_columns[] = {
     COLUMN(ech_tier_row, wire_down_bytes, COLUMN_U64),
 };
 
+static const column arrival_columns[] = {
+    COLUMN(ech_arrival_row, node, COLUMN_U32),    COLUMN(ech_arrival_row, parent, COLUMN_U32),
+    COLUMN(ech_arrival_row, round, COLUMN_U32),   COLUMN(ech_arrival_row, staleness, COLUMN_U32),
+    COLUMN(ech_arrival_row, version, COLUMN_U64),
+};
+
 static const column task_columns[] = {
     COLUMN(ech_task_row, id, COLUMN_U64),         COLUMN(ech_task_row, app, COLUMN_U32),
     COLUMN(ech_task_row, attempt, COLUMN_U32),    COLUMN(ech_task_row, rank, COLUMN_I32),
@@ -77,6 +83,7 @@ static const table_description tables[ECH_RECORD_TABLE_COUNT] = {
     [ECH_RECORD_HISTORY] = TABLE("history", ech_history_row, history_columns),
     [ECH_RECORD_ROUNDS] = TABLE("rounds", ech_round_row, round_columns),
     [ECH_RECORD_TIERS] = TABLE("tiers", ech_tier_row, tier_columns),
+    [ECH_RECORD_ARRIVALS] = TABLE("arrivals", ech_arrival_row, arrival_columns),
     [ECH_RECORD_TASKS] = TABLE("tasks", ech_task_row, task_columns),
 };
 

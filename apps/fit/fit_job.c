@@ -6,6 +6,7 @@
 
 #include "apps/fit/fit_data.h"
 #include "apps/fit/fit_output.h"
+#include "apps/fit/fit_process.h"
 #include "apps/fit/fit_resume.h"
 #include "apps/fit/fit_start.h"
 #include "apps/fit/fit_totals.h"
@@ -15,7 +16,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
-#include "runtime/fed/sync.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/hardware.h"
 #include "runtime/mpi/interrupt.h"
@@ -44,7 +44,7 @@ typedef struct {
     ech_network *network;
     ech_fit_trainer *trainer;
     ech_strategy *strategy;
-    ech_sync *sync;
+    ech_fit_process_handle *process;
     ech_checkpoint *checkpoint; /* rank 0, while it resumes */
     ech_record_mark mark;
     uint64_t rounds_done;
@@ -163,6 +163,10 @@ static ech_status create_trainer(fit_job *job)
 static ech_status find_checkpoint(fit_job *job)
 {
     ech_status status = ECH_OK;
+    if (job->arguments->resume && job->options.process == ECH_FIT_PROCESS_ASYNC) {
+        return agree(job, ech_fail(ECH_ERR_CONFIG, "--resume: expected process: sync; an async run "
+                                                   "begins anew"));
+    }
     if (job->is_first && job->arguments->resume) {
         status = ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
                                      ech_fit_trainer_engines(job->trainer), &job->checkpoint);
@@ -201,12 +205,12 @@ static ech_status create_process(fit_job *job)
         .evaluate_every = job->options.evaluate_every,
         .epochs = job->options.train.epochs,
     };
-    return ech_sync_create(job->machine, &options, &job->sync);
+    return ech_fit_process_create(job->machine, &job->options, job->io, &options, &job->process);
 }
 
 static ech_status fill_model(fit_job *job)
 {
-    const ech_state model = ech_sync_model(job->sync);
+    const ech_state model = ech_fit_process_model(job->process);
     if (job->checkpoint == NULL) {
         const ech_trainer *trainer = ech_fit_trainer_interface(job->trainer);
         return trainer->initialise(trainer->self, job->options.seed, model);
@@ -297,12 +301,14 @@ static ech_status create_output(fit_job *job)
         .checkpoint_every = job->options.checkpoint.every,
         .checkpoint_keep = job->options.checkpoint.keep,
         .epochs = job->options.train.epochs,
-        .start_ns = job->start_wall_ns,
+        .start_ns = job->options.async.is_virtual && job->options.async.replay == NULL
+                        ? 0
+                        : job->start_wall_ns,
         .totals = &job->totals,
     };
     status = ech_fit_output_create(job->io, &options, &job->output);
     if (status == ECH_OK) {
-        ech_sync_observe(job->sync, ech_fit_output_observer(job->output));
+        ech_fit_process_observe(job->process, ech_fit_output_observer(job->output));
     }
     return status;
 }
@@ -323,7 +329,7 @@ static ech_status create_executor(fit_job *job)
 {
     ech_status status = ech_app_registry_create(&job->apps);
     if (status == ECH_OK) {
-        status = ech_sync_register(job->sync, job->apps);
+        status = ech_fit_process_register(job->process, job->apps);
     }
     if (status == ECH_OK) {
         status = prepare_on_rank_0(job);
@@ -375,7 +381,7 @@ static ech_status run_rounds(ech_executor *executor, void *user)
 {
     fit_job *job = user;
     job->totals.start_seconds = ech_clock_seconds(ech_clock_ns() - job->start_ns);
-    return ech_sync_run(job->sync, executor);
+    return ech_fit_process_run(job->process, executor);
 }
 
 /* Files come first, whatever the run ended with: an early stop keeps its last whole round. */
@@ -385,7 +391,7 @@ static ech_status save(fit_job *job, ech_status ran)
         return ran;
     }
     const ech_failure failure = ech_failure_keep(ran);
-    const ech_state model = ech_sync_model(job->sync);
+    const ech_state model = ech_fit_process_model(job->process);
     const ech_state_view view = {.values = model.values, .counters = model.counters};
     job->totals.model_hash = ech_layout_hash_values(job->network->layout, model.values);
     ech_status status = ech_fit_output_save(job->output, view);
@@ -420,7 +426,7 @@ static void clear(fit_job *job)
     ech_fit_output_destroy(&job->output);
     ech_fit_totals_clear(&job->totals);
     ech_checkpoint_close(&job->checkpoint);
-    ech_sync_destroy(&job->sync);
+    ech_fit_process_destroy(&job->process);
     ech_strategy_destroy(&job->strategy);
     ech_fit_trainer_destroy(&job->trainer);
     ech_network_destroy(&job->network);

@@ -104,7 +104,7 @@ void ech_fit_output_destroy(ech_fit_output **output)
 
 static double since_start(const ech_fit_output *output, uint64_t wall_ns)
 {
-    return ((double)wall_ns - (double)output->options.start_ns) * 1e-9;
+    return (double)(int64_t)(wall_ns - output->options.start_ns) * 1e-9;
 }
 
 static ech_status write_worker(void *self, const ech_worker_report *report)
@@ -123,6 +123,19 @@ static ech_status write_worker(void *self, const ech_worker_report *report)
         .end = since_start(output, report->end_ns),
     };
     return ech_record_append(output->record, ECH_RECORD_HISTORY, &row, 1);
+}
+
+static ech_status write_arrival(void *self, const ech_arrival_report *report)
+{
+    ech_fit_output *output = self;
+    const ech_arrival_row row = {
+        .node = report->node,
+        .parent = report->parent,
+        .round = (uint32_t)report->round,
+        .staleness = (uint32_t)report->staleness,
+        .version = report->version,
+    };
+    return ech_record_append(output->record, ECH_RECORD_ARRIVALS, &row, 1);
 }
 
 static ech_status write_tiers(ech_fit_output *output, const ech_round_report *report)
@@ -155,7 +168,7 @@ static ech_status write_round(ech_fit_output *output, const ech_round_report *re
         .test_loss = report->evaluated ? report->test_loss : NAN,
         .train_loss = report->train_loss,
         .start = since_start(output, report->start_ns),
-        .total_seconds = report->seconds,
+        .total_seconds = report->clock_seconds,
         .send_seconds = report->phase_seconds[ECH_PHASE_SEND] / ranks,
         .train_seconds = report->phase_seconds[ECH_PHASE_TRAIN] / ranks,
         .aggregate_seconds = report->phase_seconds[ECH_PHASE_AGGREGATE] / ranks,
@@ -242,6 +255,7 @@ ech_round_observer ech_fit_output_observer(ech_fit_output *output)
     return (ech_round_observer){
         .self = output,
         .worker_done = write_worker,
+        .update_arrived = write_arrival,
         .round_done = end_round,
         .should_stop = interrupted,
     };

@@ -40,7 +40,7 @@ typedef struct {
     uint64_t checkpoint_every; /* rounds; 0: at the end only */
     uint32_t checkpoint_keep;
     uint32_t epochs;
-    uint64_t start_ns; /* wall clock at which the run began */
+    uint64_t start_ns; /* wall clock at which the run began; 0 on the virtual clock */
     ech_fit_totals *totals;
 } ech_fit_output_options;
 

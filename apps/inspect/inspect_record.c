@@ -8,9 +8,8 @@
 enum { LAST_ROUNDS = 10, PIECE_ROUNDS = 256 };
 
 static const char *const table_names[ECH_RECORD_TABLE_COUNT] = {
-    [ECH_RECORD_HISTORY] = "history",
-    [ECH_RECORD_ROUNDS] = "rounds",
-    [ECH_RECORD_TIERS] = "tiers",
+    [ECH_RECORD_HISTORY] = "history", [ECH_RECORD_ROUNDS] = "rounds",
+    [ECH_RECORD_TIERS] = "tiers",     [ECH_RECORD_ARRIVALS] = "arrivals",
     [ECH_RECORD_TASKS] = "tasks",
 };
 

@@ -430,6 +430,7 @@ static ech_status submit_worker(ech_gather *gather, uint32_t index)
         .worker = who->worker,
         .weight = options->strategy->rule->weight(options->strategy, who->samples),
         .epochs = options->epochs,
+        .into_cell = ECH_CELL_NONE,
     };
     ech_task_options task = {
         .affinity = ECH_AFFINITY_HOST,

@@ -11,12 +11,13 @@ enum { SUM_TAG = 1, PIECE_BYTES = ECH_STREAM_CHUNK_BYTES };
 struct ech_replica {
     ech_machine *machine;
     const ech_layout *layout;
-    ech_window *model; /* values, counters, mean: reached by the other hosts' leader ranks */
+    ech_window *model; /* mean, then cells: reached by the other hosts' leader ranks */
     ech_window *sums;  /* slot_count sums, each mostly a reserve */
     ech_streams *streams;
     ech_exact_sum **handles;
     void *piece; /* a leader rank's, where there are several hosts */
     uint32_t slot_count;
+    uint32_t cell_count;
     ech_idle idle; /* of the move that runs */
 };
 
@@ -35,6 +36,12 @@ static uint64_t counters_bytes(const ech_replica *replica)
     return round_up(replica->layout->counter_count * sizeof(int64_t));
 }
 
+static uint64_t cell_offset(const ech_replica *replica, uint32_t cell)
+{
+    assert(cell < replica->cell_count);
+    return values_bytes(replica) + cell * (values_bytes(replica) + counters_bytes(replica));
+}
+
 static bool wait_a_little(void *user)
 {
     const ech_replica *replica = user;
@@ -46,7 +53,8 @@ static bool wait_a_little(void *user)
 
 static ech_status create_windows(ech_replica *replica)
 {
-    const uint64_t model_bytes = 2 * values_bytes(replica) + counters_bytes(replica);
+    const uint64_t cell_bytes = values_bytes(replica) + counters_bytes(replica);
+    const uint64_t model_bytes = values_bytes(replica) + replica->cell_count * cell_bytes;
     const bool exposed = ech_machine_host_count(replica->machine) > 1;
     ech_status status =
         ech_window_create(replica->machine, "global model", model_bytes, exposed, &replica->model);
@@ -70,8 +78,9 @@ static ech_status prepare_host(ech_replica *replica)
     const uint64_t sum_bytes = ech_exact_sum_bytes(replica->layout);
     ech_status status = ECH_OK;
     if (leads) {
-        status =
-            ech_window_populate(replica->model, 0, values_bytes(replica) + counters_bytes(replica));
+        const uint64_t cell_bytes = values_bytes(replica) + counters_bytes(replica);
+        status = ech_window_populate(replica->model, cell_offset(replica, 0),
+                                     replica->cell_count * cell_bytes);
         for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
             char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
             status = ech_exact_sum_format(memory, sum_bytes, replica->layout);
@@ -100,9 +109,9 @@ static ech_status attach_sums(ech_replica *replica)
 }
 
 ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
-                              ech_replica **out)
+                              uint32_t cell_count, ech_replica **out)
 {
-    assert(slot_count > 0);
+    assert(slot_count > 0 && cell_count > 0);
     *out = NULL;
     ech_comm *comm = ech_machine_comm(machine);
     ech_replica *replica = ech_calloc(1, sizeof *replica);
@@ -114,6 +123,7 @@ ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, ui
     replica->machine = machine;
     replica->layout = layout;
     replica->slot_count = slot_count;
+    replica->cell_count = cell_count;
     status = create_windows(replica);
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, prepare_host(replica));
@@ -152,23 +162,32 @@ const ech_layout *ech_replica_layout(const ech_replica *replica)
     return replica->layout;
 }
 
-ech_state ech_replica_model(const ech_replica *replica)
+ech_state ech_replica_cell(const ech_replica *replica, uint32_t cell)
 {
-    char *base = ech_window_base(replica->model);
+    char *base = (char *)ech_window_base(replica->model) + cell_offset(replica, cell);
     return (ech_state){.values = (float *)(void *)base,
                        .counters = (int64_t *)(void *)(base + values_bytes(replica))};
 }
 
+ech_state_view ech_replica_cell_view(const ech_replica *replica, uint32_t cell)
+{
+    const ech_state state = ech_replica_cell(replica, cell);
+    return (ech_state_view){.values = state.values, .counters = state.counters};
+}
+
+ech_state ech_replica_model(const ech_replica *replica)
+{
+    return ech_replica_cell(replica, 0);
+}
+
 ech_state_view ech_replica_model_view(const ech_replica *replica)
 {
-    const ech_state model = ech_replica_model(replica);
-    return (ech_state_view){.values = model.values, .counters = model.counters};
+    return ech_replica_cell_view(replica, 0);
 }
 
 float *ech_replica_mean(const ech_replica *replica)
 {
-    char *base = ech_window_base(replica->model);
-    return (float *)(void *)(base + values_bytes(replica) + counters_bytes(replica));
+    return ech_window_base(replica->model);
 }
 
 ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot)
@@ -177,16 +196,18 @@ ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot)
     return replica->handles[slot];
 }
 
-ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint64_t *bytes)
+ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint32_t from_cell,
+                             uint32_t into_cell, uint64_t *bytes)
 {
     const ech_layout *layout = replica->layout;
-    const ech_state model = ech_replica_model(replica);
+    const ech_state model = ech_replica_cell(replica, into_cell);
+    const uint64_t offset = cell_offset(replica, from_cell);
     const uint64_t value_bytes = layout->value_count * sizeof *model.values;
     const uint64_t counter_bytes = layout->counter_count * sizeof *model.counters;
     ech_status status =
-        ech_window_get(replica->model, (int)from_host, 0, model.values, value_bytes);
+        ech_window_get(replica->model, (int)from_host, offset, model.values, value_bytes);
     if (status == ECH_OK && counter_bytes > 0) {
-        status = ech_window_get(replica->model, (int)from_host, values_bytes(replica),
+        status = ech_window_get(replica->model, (int)from_host, offset + values_bytes(replica),
                                 model.counters, counter_bytes);
     }
     *bytes = value_bytes + counter_bytes;

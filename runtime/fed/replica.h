@@ -1,7 +1,8 @@
 /**
  * @file replica.h
- * What a host holds of a federation, shared by its ranks: one copy of the global model, room for
- * the mean of a round, and its sums.
+ * What a host holds of a federation, shared by its ranks: cells with a model each, room for the
+ * mean of a round, and its sums. Cell 0 is the global model; the asynchronous process keeps
+ * versions of the model and updates in the others.
  *
  * The leader rank of a host writes the model (fetch, or the update on rank 0's host) while no task
  * reads it. Between hosts only leader ranks move anything, one-sided.
@@ -16,6 +17,8 @@
 #include "runtime/fed/exact_sum.h"
 #include "runtime/mpi/machine.h"
 
+#define ECH_CELL_NONE UINT32_MAX
+
 typedef struct ech_replica ech_replica;
 
 /**
@@ -23,15 +26,20 @@ typedef struct ech_replica ech_replica;
  *
  * @param layout      borrowed until the replica is destroyed.
  * @param slot_count  sums a host can hold at once; the same on every rank.
+ * @param cell_count  models a host can hold at once, at least 1; the same on every rank.
  */
 ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
-                              ech_replica **out);
+                              uint32_t cell_count, ech_replica **out);
 /** Collective over the machine. */
 void ech_replica_destroy(ech_replica **handle);
 
 const ech_layout *ech_replica_layout(const ech_replica *replica);
 
-/** The host's copy of the global model. Borrowed. */
+/** What lies in a cell of the host. Borrowed. */
+ech_state ech_replica_cell(const ech_replica *replica, uint32_t cell);
+ech_state_view ech_replica_cell_view(const ech_replica *replica, uint32_t cell);
+
+/** The host's copy of the global model: cell 0. Borrowed. */
 ech_state ech_replica_model(const ech_replica *replica);
 ech_state_view ech_replica_model_view(const ech_replica *replica);
 
@@ -47,8 +55,9 @@ typedef struct {
     void *user;
 } ech_idle;
 
-/** Copy the global model from another host's replica. Leader ranks; @param[out] bytes  moved. */
-ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint64_t *bytes);
+/** Copy a model from another host's cell into one's own. Leader ranks; @param[out] bytes  moved. */
+ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint32_t from_cell,
+                             uint32_t into_cell, uint64_t *bytes);
 
 /**
  * Move a sum: the leader rank of one host sends while that of the other receives and adds it to

@@ -43,11 +43,20 @@ typedef struct {
     uint64_t steps;
     double loss;       /* of its last local epoch */
     double accuracy;   /* of its last local epoch */
-    uint64_t start_ns; /* wall clock */
+    uint64_t start_ns; /* by the run's clock: wall clock, or the virtual clock, which starts at 0 */
     uint64_t end_ns;
     uint64_t staleness; /* versions behind the model it is applied to; 0 in sync */
     bool refused;       /* left out: its loss or update was not finite */
 } ech_worker_report;
+
+/** An update of the asynchronous process at the node that applies it: a line of the log. */
+typedef struct {
+    uint32_t node;      /* of the topology: where it comes from */
+    uint32_t parent;    /* that applied it */
+    uint64_t round;     /* of `node`: 1 is the first */
+    uint64_t version;   /* of the parent's model that `node` started from */
+    uint64_t staleness; /* versions that the parent's model moved on meanwhile */
+} ech_arrival_report;
 
 typedef struct {
     uint64_t round; /* 0: the initial model */
@@ -59,7 +68,8 @@ typedef struct {
     uint64_t samples;                      /* trained on, an epoch each */
     double train_loss;                     /* mean over those samples; NaN if there are none */
     double train_accuracy;                 /* mean over those samples */
-    uint64_t start_ns;                     /* wall clock */
+    uint64_t start_ns;                     /* by the run's clock */
+    double clock_seconds;                  /* time of the round by the run's clock */
     double seconds;                        /* wall time of the round */
     double phase_seconds[ECH_PHASE_COUNT]; /* sums over the ranks */
     const ech_tier_bytes *tiers;           /* entry d: edges between tier d - 1 and d; [0] is 0 */
@@ -71,6 +81,8 @@ typedef struct {
     void *self;
     /** A worker's part ended. May be NULL. */
     ech_status (*worker_done)(void *self, const ech_worker_report *report);
+    /** An update was applied, in the order of the calls. May be NULL. */
+    ech_status (*update_arrived)(void *self, const ech_arrival_report *report);
     /** A round ended (round 0: the initial model was evaluated). `global` is read in place: copy
      *  what outlives the call. May be NULL. */
     ech_status (*round_done)(void *self, const ech_round_report *report, ech_state_view global);

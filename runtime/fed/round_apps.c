@@ -59,7 +59,8 @@ static ech_status run_fetch(ech_task_context *context, const void *arguments,
     const ech_round_rank *rank = ech_task_user(context);
     ech_task_describe(context, "fetch the model from host %u", fetch->from_host);
     const stopwatch watch = start_phase(step, ECH_PHASE_SEND);
-    const ech_status status = ech_replica_fetch(rank->replica, fetch->from_host, &step->wire_bytes);
+    const ech_status status = ech_replica_fetch(rank->replica, fetch->from_host, fetch->from_cell,
+                                                fetch->into_cell, &step->wire_bytes);
     stop_phase(watch);
     return status;
 }
@@ -78,7 +79,8 @@ static ech_status run_open(ech_task_context *context, const void *arguments, siz
 }
 
 static ech_status train_worker(ech_task_context *context, const ech_round_rank *rank,
-                               const ech_train_arguments *arguments, ech_train_outcome *outcome)
+                               const ech_train_arguments *arguments, ech_state update,
+                               ech_train_outcome *outcome)
 {
     ech_train_request request = {
         .seed = arguments->seed,
@@ -91,30 +93,48 @@ static ech_status train_worker(ech_task_context *context, const ech_round_rank *
     if (rank->strategy->rule->prepare != NULL) {
         rank->strategy->rule->prepare(rank->strategy, &request);
     }
+    const ech_state_view base = ech_replica_cell_view(rank->replica, arguments->base_cell);
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_TRAIN);
     const ech_status status =
-        rank->trainer->train(rank->trainer->self, &request, ech_replica_model_view(rank->replica),
-                             rank->update, &outcome->train);
+        rank->trainer->train(rank->trainer->self, &request, base, update, &outcome->train);
     stop_phase(watch);
     outcome->model_bytes = ech_layout_state_bytes(ech_replica_layout(rank->replica));
     return status;
 }
 
-static ech_status add_update(const ech_round_rank *rank, const ech_train_arguments *arguments,
-                             ech_train_outcome *outcome)
+/* The sum of 0 * x is 0 if every x is finite, and NaN otherwise. */
+static ech_status check_finite(const float *values, uint64_t count)
+{
+    float sum = 0.0F;
+    for (uint64_t i = 0; i < count; i++) {
+        sum += 0.0F * values[i];
+    }
+    return sum == 0.0F ? ECH_OK : ech_fail(ECH_ERR_NUMERIC, "a value of the update is not finite");
+}
+
+static ech_status hand_over(const ech_round_rank *rank, const ech_train_arguments *arguments,
+                            ech_state update, ech_train_outcome *outcome)
 {
     const ech_layout *layout = ech_replica_layout(rank->replica);
-    const ech_state_view update = {rank->update.values, rank->update.counters};
+    const ech_state_view view = {update.values, update.counters};
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_AGGREGATE);
     if (rank->strategy->rule->form == ECH_AGGREGATE_DIFFERENCE) {
-        ech_strategy_difference(rank->update, ech_replica_model_view(rank->replica),
+        ech_strategy_difference(update, ech_replica_cell_view(rank->replica, arguments->base_cell),
                                 layout->value_count);
     }
-    const ech_status status = ech_exact_sum_add(ech_replica_sum(rank->replica, arguments->slot),
-                                                update, arguments->weight);
+    ech_status status = ECH_OK;
+    uint64_t value_bytes = sizeof(int64_t);
+    if (arguments->into_cell == ECH_CELL_NONE) {
+        status = ech_exact_sum_add(ech_replica_sum(rank->replica, arguments->slot), view,
+                                   arguments->weight);
+    } else {
+        status = check_finite(update.values, layout->value_count);
+        value_bytes = sizeof(float);
+    }
     stop_phase(watch);
     if (status == ECH_OK) {
-        outcome->step.wire_bytes = (layout->value_count + layout->counter_count) * sizeof(int64_t);
+        outcome->step.wire_bytes =
+            layout->value_count * value_bytes + layout->counter_count * sizeof(int64_t);
     }
     return status;
 }
@@ -133,9 +153,12 @@ static ech_status run_train(ech_task_context *context, const void *arguments,
     outcome->rank = ech_task_rank(context);
     outcome->host = ech_task_host(context);
     outcome->start_ns = ech_clock_wall_ns();
-    ech_status status = train_worker(context, rank, train, outcome);
+    const ech_state update = train->into_cell == ECH_CELL_NONE
+                                 ? rank->update
+                                 : ech_replica_cell(rank->replica, train->into_cell);
+    ech_status status = train_worker(context, rank, train, update, outcome);
     if (status == ECH_OK) {
-        status = add_update(rank, train, outcome);
+        status = hand_over(rank, train, update, outcome);
     }
     outcome->end_ns = ech_clock_wall_ns();
     if (status == ECH_ERR_NUMERIC) {
@@ -210,6 +233,25 @@ static ech_status run_finish(ech_task_context *context, const void *arguments,
     return status;
 }
 
+static ech_status run_mean(ech_task_context *context, const void *arguments, size_t arguments_bytes,
+                           void *result, size_t capacity, size_t *result_bytes)
+{
+    const ech_mean_arguments *mean = expect(arguments, arguments_bytes, sizeof *mean);
+    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
+    const ech_round_rank *rank = ech_task_user(context);
+    ech_exact_sum *sum = ech_replica_sum(rank->replica, mean->slot);
+    const ech_state cell = ech_replica_cell(rank->replica, mean->cell);
+    ech_task_describe(context, "average sum %u", mean->slot);
+    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
+    ech_status status =
+        ech_exact_sum_finish(sum, 0, ech_replica_layout(rank->replica)->value_count, cell.values);
+    if (status == ECH_OK) {
+        status = ech_exact_sum_finish_counters(sum, cell.counters);
+    }
+    stop_phase(watch);
+    return status;
+}
+
 static ech_status run_evaluate(ech_task_context *context, const void *arguments,
                                size_t arguments_bytes, void *result, size_t capacity,
                                size_t *result_bytes)
@@ -219,9 +261,9 @@ static ech_status run_evaluate(ech_task_context *context, const void *arguments,
     const ech_round_rank *rank = ech_task_user(context);
     ech_task_describe(context, "evaluate %llu samples", (unsigned long long)part->count);
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_EVALUATE);
-    const ech_status status =
-        rank->trainer->evaluate(rank->trainer->self, ech_replica_model_view(rank->replica),
-                                part->first, part->count, &outcome->sums);
+    const ech_status status = rank->trainer->evaluate(
+        rank->trainer->self, ech_replica_cell_view(rank->replica, part->cell), part->first,
+        part->count, &outcome->sums);
     stop_phase(watch);
     return status;
 }
@@ -245,6 +287,7 @@ ech_status ech_round_apps_register(ech_app_registry *registry, ech_round_rank *r
          &out->receive},
         {"fed.finish", run_finish, sizeof(ech_finish_arguments), sizeof(ech_step_result),
          &out->finish},
+        {"fed.mean", run_mean, sizeof(ech_mean_arguments), sizeof(ech_step_result), &out->mean},
         {"fed.evaluate", run_evaluate, sizeof(ech_evaluate_arguments), sizeof(ech_evaluate_outcome),
          &out->evaluate},
     };

@@ -26,9 +26,10 @@ typedef struct {
     ech_state update; /* this rank's own: where local training writes */
 } ech_round_rank;
 
-/** Fetch the global model from another host's copy. For leader ranks. */
+/** Fetch a model from another host's cell. For leader ranks. */
 typedef struct {
     uint32_t from_host;
+    uint32_t from_cell, into_cell;
 } ech_fetch_arguments;
 
 /** Empty a host's sum and start a round on it. For leader ranks. */
@@ -37,12 +38,15 @@ typedef struct {
     uint32_t slot;
 } ech_open_arguments;
 
-/** Train one worker, and add its update to a sum of the host it runs on. */
+/** Train one worker from a model in a cell, and add its update to a sum of the host it runs on, or
+ *  leave it in another cell there. */
 typedef struct {
     uint64_t seed, round, worker;
     uint64_t weight;
     uint32_t epochs;
-    uint32_t slot;
+    uint32_t slot;      /* of the sum */
+    uint32_t base_cell; /* the model it trains from */
+    uint32_t into_cell; /* ECH_CELL_NONE: into the sum */
 } ech_train_arguments;
 
 /** Add one sum to another of the same host. For leader ranks. */
@@ -64,9 +68,16 @@ typedef struct {
     uint32_t in_place; /* into the global model itself */
 } ech_finish_arguments;
 
-/** Evaluate test samples on the host's global model. */
+/** Put the weighted mean of a sum, values and counters, into a cell of its host. */
+typedef struct {
+    uint32_t slot;
+    uint32_t cell;
+} ech_mean_arguments;
+
+/** Evaluate test samples on the model in a cell. */
 typedef struct {
     uint64_t first, count;
+    uint32_t cell;
 } ech_evaluate_arguments;
 
 /** Result of each task but training and evaluation. */
@@ -91,7 +102,7 @@ typedef struct {
 } ech_evaluate_outcome;
 
 typedef struct {
-    ech_app_id fetch, open, train, merge, send, receive, finish, evaluate;
+    ech_app_id fetch, open, train, merge, send, receive, finish, mean, evaluate;
 } ech_round_apps;
 
 /** Register all of them. `rank` outlives the registry's executors. */

@@ -9,8 +9,9 @@
 #include "runtime/fed/strategy_rules.h"
 
 static const ech_strategy_rule *const rules[] = {
-    &ech_strategy_fedavg,     &ech_strategy_fedsgd,  &ech_strategy_fedprox, &ech_strategy_fedavgm,
-    &ech_strategy_fedadagrad, &ech_strategy_fedadam, &ech_strategy_fedyogi,
+    &ech_strategy_fedavg,  &ech_strategy_fedsgd,     &ech_strategy_fedprox,
+    &ech_strategy_fedavgm, &ech_strategy_fedadagrad, &ech_strategy_fedadam,
+    &ech_strategy_fedyogi, &ech_strategy_fedasync,   &ech_strategy_fedbuff,
 };
 
 enum { RULE_COUNT = sizeof rules / sizeof *rules, NAMES_BYTES = 512 };
@@ -52,6 +53,25 @@ ech_strategy_options ech_strategy_defaults(const char *name)
 static bool is_below_one(double value)
 {
     return value >= 0.0 && value < 1.0;
+}
+
+/* Only rules of the asynchronous process have these: the others leave them at zero. */
+static ech_status check_async(const ech_async_options *options)
+{
+    if (!(options->alpha > 0.0 && options->alpha <= 1.0)) {
+        return ech_fail(ECH_ERR_ARGUMENT, "alpha is %g: expected above 0 and up to 1",
+                        options->alpha);
+    }
+    if (!(options->staleness_a >= 0.0 && isfinite(options->staleness_a)) ||
+        !(options->staleness_b >= 0.0 && isfinite(options->staleness_b))) {
+        return ech_fail(ECH_ERR_ARGUMENT,
+                        "staleness_a is %g and staleness_b %g: expected at least 0",
+                        options->staleness_a, options->staleness_b);
+    }
+    if (options->buffer == 0) {
+        return ech_fail(ECH_ERR_ARGUMENT, "buffer is 0: expected at least one update");
+    }
+    return ECH_OK;
 }
 
 static ech_status check_options(const ech_strategy_options *options)
@@ -104,6 +124,9 @@ ech_status ech_strategy_create(const char *name, const ech_strategy_options *opt
         return fail_unknown(name);
     }
     ech_status status = check_options(options);
+    if (status == ECH_OK && rule->async != NULL) {
+        status = check_async(&options->async);
+    }
     if (status != ECH_OK) {
         return status;
     }

@@ -16,6 +16,7 @@
 
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/async_rule.h"
 #include "runtime/fed/select.h"
 #include "runtime/fed/trainer.h"
 
@@ -27,11 +28,12 @@ typedef enum { ECH_AGGREGATE_STATE, ECH_AGGREGATE_DIFFERENCE } ech_aggregate_for
 /** A rule reads what its paper names and leaves the rest alone. */
 typedef struct {
     ech_select_rule selection;
-    double proximal;        /* fedprox: mu, at least 0 */
-    double server_lr;       /* fedavgm, fedadagrad, fedadam, fedyogi: above 0 */
-    double server_momentum; /* fedavgm: beta; the adaptive rules: beta_1; 0 up to below 1 */
-    double server_beta2;    /* fedadam, fedyogi: 0 up to below 1 */
-    double server_tau;      /* the adaptive rules: above 0 */
+    double proximal;         /* fedprox, fedasync: mu, at least 0 */
+    double server_lr;        /* fedavgm, fedadagrad, fedadam, fedyogi, fedbuff: above 0 */
+    double server_momentum;  /* fedavgm: beta; the adaptive rules: beta_1; 0 up to below 1 */
+    double server_beta2;     /* fedadam, fedyogi: 0 up to below 1 */
+    double server_tau;       /* the adaptive rules: above 0 */
+    ech_async_options async; /* fedasync, fedbuff */
 } ech_strategy_options;
 
 typedef struct ech_strategy ech_strategy;
@@ -58,6 +60,8 @@ typedef struct {
      * ECH_AGGREGATE_STATE). Counters are not its business. */
     void (*update)(ech_strategy *strategy, const ech_layout *layout, const float *mean,
                    float *global);
+    /** Aggregator of the asynchronous process; NULL: a rule of rounds in step, as all others. */
+    const ech_async_rule *async;
 } ech_strategy_rule;
 
 struct ech_strategy {

@@ -14,6 +14,8 @@ extern const ech_strategy_rule ech_strategy_fedavgm;
 extern const ech_strategy_rule ech_strategy_fedadagrad;
 extern const ech_strategy_rule ech_strategy_fedadam;
 extern const ech_strategy_rule ech_strategy_fedyogi;
+extern const ech_strategy_rule ech_strategy_fedasync;
+extern const ech_strategy_rule ech_strategy_fedbuff;
 
 /** Client part: the workers that the options' selection draws. */
 ech_status ech_strategy_select(const ech_strategy *strategy, const ech_population *population,

@@ -1,6 +1,5 @@
 #include "runtime/fed/sync.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
@@ -9,78 +8,40 @@
 #include "runtime/fed/bytes.h"
 #include "runtime/fed/flight.h"
 #include "runtime/fed/gather.h"
-#include "runtime/fed/replica.h"
-#include "runtime/fed/round_apps.h"
+#include "runtime/fed/process.h"
 #include "runtime/mpi/guard.h"
 
 enum {
     FLIGHT_CAPACITY = 1024,
     FINISH_SLICE_VALUES = 1 << 18, /* 1 MiB of float32: worth a task */
-    EVALUATE_BLOCK_MIN = 64,
-    EVALUATE_BLOCKS_A_RANK = 4,
-    PRIORITY_FETCH = 2,
 };
 
-enum landing_kind { LANDED_FETCH, LANDED_FINISH, LANDED_EVALUATE };
-
 struct ech_sync {
-    ech_machine *machine;
     ech_sync_options options;
-    ech_round_observer observer;
-    const ech_layout *layout;
-    ech_replica *replica;
-    ech_round_rank rank; /* what this rank's tasks work on */
-    ech_round_apps apps;
+    ech_process *process;
     uint32_t slot_count;
 
     /* rank 0, while it runs */
-    ech_executor *executor;
     ech_gather *gather;
-    ech_flight *flight;
-    ech_future **fetching; /* of each host, while in flight */
+    ech_flight *flight; /* slices of the mean */
     ech_selection selection;
     ech_tier_traffic *traffic;
-    ech_tier_bytes *tiers;
-    uint32_t tier_count;
-    ech_round_report report; /* of the round that runs */
-    ech_evaluation evaluation;
 };
-
-const char *ech_phase_name(ech_phase phase)
-{
-    static const char *const names[ECH_PHASE_COUNT] = {"send", "train", "aggregate", "evaluate"};
-    return names[phase];
-}
 
 /* ---- life ---- */
 
 /* Rank 0 knows the topology, and tells the others how many sums a host must hold. */
-static ech_status agree_on_slots(ech_sync *sync)
+static ech_status agree_on_slots(ech_machine *machine, const ech_sync_options *options,
+                                 uint32_t *slot_count)
 {
-    ech_comm *comm = ech_machine_comm(sync->machine);
+    ech_comm *comm = ech_machine_comm(machine);
     ech_status status = ECH_OK;
-    if (ech_machine_rank(sync->machine) == 0) {
-        status = ech_gather_slots(sync->options.aggregators, sync->options.topology,
-                                  sync->options.placement, sync->machine, &sync->slot_count);
+    if (ech_machine_rank(machine) == 0) {
+        status = ech_gather_slots(options->aggregators, options->topology, options->placement,
+                                  machine, slot_count);
     }
     status = ech_comm_agree(comm, status);
-    if (status != ECH_OK) {
-        return status;
-    }
-    return ech_comm_broadcast(comm, &sync->slot_count, sizeof sync->slot_count, 0);
-}
-
-static ech_status allocate_update(ech_sync *sync)
-{
-    const ech_layout *layout = sync->layout;
-    const size_t value_bytes = layout->value_count * sizeof(float);
-    sync->rank.update.values = ech_alloc(value_bytes);
-    sync->rank.update.counters = ech_calloc(layout->counter_count, sizeof(int64_t));
-    if (sync->rank.update.values == NULL || sync->rank.update.counters == NULL) {
-        return ECH_ERR_MEMORY;
-    }
-    ech_memory_populate(sync->rank.update.values, value_bytes);
-    return ECH_OK;
+    return status == ECH_OK ? ech_comm_broadcast(comm, slot_count, sizeof *slot_count, 0) : status;
 }
 
 ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out)
@@ -93,23 +54,24 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
         ech_free(sync);
         return status;
     }
-    sync->machine = machine;
     sync->options = *options;
-    sync->layout = options->trainer->layout(options->trainer->self);
-    status = agree_on_slots(sync);
+    status = agree_on_slots(machine, options, &sync->slot_count);
     if (status == ECH_OK) {
-        status = ech_replica_create(machine, sync->layout, sync->slot_count, &sync->replica);
-    }
-    if (status == ECH_OK) {
-        status = ech_comm_agree(comm, allocate_update(sync));
+        const ech_process_options process = {
+            .trainer = options->trainer,
+            .strategy = options->strategy,
+            .topology = options->topology,
+            .slot_count = sync->slot_count,
+            .cell_count = 1,
+            .rounds = options->rounds,
+            .evaluate_every = options->evaluate_every,
+        };
+        status = ech_process_create(machine, &process, &sync->process);
     }
     if (status != ECH_OK) {
         ech_sync_destroy(&sync);
         return status;
     }
-    sync->rank.trainer = options->trainer;
-    sync->rank.strategy = options->strategy;
-    sync->rank.replica = sync->replica;
     *out = sync;
     return ECH_OK;
 }
@@ -119,87 +81,39 @@ void ech_sync_destroy(ech_sync **handle)
     if (handle == NULL || *handle == NULL) {
         return;
     }
-    ech_sync *sync = *handle;
-    ech_free(sync->rank.update.values);
-    ech_free(sync->rank.update.counters);
-    ech_replica_destroy(&sync->replica);
-    ech_free(sync);
+    ech_process_destroy(&(*handle)->process);
+    ech_free(*handle);
     *handle = NULL;
 }
 
 ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry)
 {
-    return ech_round_apps_register(registry, &sync->rank, &sync->apps);
+    return ech_process_register(sync->process, registry);
 }
 
 void ech_sync_observe(ech_sync *sync, ech_round_observer observer)
 {
-    sync->observer = observer;
+    sync->process->observer = observer;
 }
 
 ech_state ech_sync_model(const ech_sync *sync)
 {
-    return ech_replica_model(sync->replica);
-}
-
-/* ---- landings ---- */
-
-static void add_step(ech_sync *sync, const ech_step_result *step)
-{
-    for (int phase = 0; phase < ECH_PHASE_COUNT; phase++) {
-        sync->report.phase_seconds[phase] += ech_clock_seconds(step->phase_ns[phase]);
-    }
-}
-
-static ech_status land(void *user, const ech_landing *landing)
-{
-    ech_sync *sync = user;
-    if ((enum landing_kind)landing->kind == LANDED_EVALUATE) {
-        const ech_evaluate_outcome *outcome = landing->result;
-        add_step(sync, &outcome->step);
-        sync->evaluation.samples += outcome->sums.samples;
-        sync->evaluation.correct += outcome->sums.correct;
-        sync->evaluation.loss_fixed += outcome->sums.loss_fixed;
-        return ECH_OK;
-    }
-    const ech_step_result *step = landing->result;
-    add_step(sync, step);
-    if ((enum landing_kind)landing->kind == LANDED_FETCH) {
-        sync->fetching[landing->subject] = NULL;
-        sync->tiers[1].wire_down += step->wire_bytes;
-    }
-    return ECH_OK;
+    return ech_replica_model(sync->process->replica);
 }
 
 /* ---- the parts of a round ---- */
 
-/* Each host copies the model from the host that a binomial tree puts above it, once that has it. */
-static ech_status broadcast_model(ech_sync *sync)
+static ech_status land_slice(void *user, const ech_landing *landing)
 {
-    ech_status status = ECH_OK;
-    for (int host = 1; host < ech_machine_host_count(sync->machine) && status == ECH_OK; host++) {
-        const uint32_t above = (uint32_t)host & ((uint32_t)host - 1);
-        const ech_fetch_arguments fetch = {.from_host = above};
-        ech_task_options options = {
-            .affinity = ECH_AFFINITY_RANK,
-            .affinity_value = (uint64_t)ech_machine_leader_of(sync->machine, host),
-            .strict = true,
-            .priority = PRIORITY_FETCH,
-        };
-        if (sync->fetching[above] != NULL) {
-            options.inputs = &sync->fetching[above];
-            options.input_count = 1;
-        }
-        status = ech_flight_submit(sync->flight, LANDED_FETCH, (uint32_t)host, sync->apps.fetch,
-                                   &fetch, sizeof fetch, &options, &sync->fetching[host]);
-    }
-    return status == ECH_OK ? ech_flight_land_all(sync->flight) : status;
+    ech_sync *sync = user;
+    ech_process_add_step(sync->process, landing->result);
+    return ECH_OK;
 }
 
 static ech_status average(ech_sync *sync, uint32_t slot, bool in_place)
 {
     ech_status status = ECH_OK;
-    const uint64_t value_count = sync->layout->value_count;
+    const uint64_t value_count = sync->process->layout->value_count;
     for (uint64_t first = 0; first < value_count && status == ECH_OK;
          first += FINISH_SLICE_VALUES) {
         const uint64_t left = value_count - first;
@@ -211,7 +125,7 @@ static ech_status average(ech_sync *sync, uint32_t slot, bool in_place)
         };
         const ech_task_options options = {
             .affinity = ECH_AFFINITY_HOST, .affinity_value = 0, .strict = true};
-        status = ech_flight_submit(sync->flight, LANDED_FINISH, 0, sync->apps.finish, &finish,
+        status = ech_flight_submit(sync->flight, 0, 0, sync->process->apps.finish, &finish,
                                    sizeof finish, &options, NULL);
     }
     return status == ECH_OK ? ech_flight_land_all(sync->flight) : status;
@@ -225,63 +139,27 @@ static ech_status update_model(ech_sync *sync, uint32_t slot)
     if (status != ECH_OK) {
         return status;
     }
-    const ech_state model = ech_replica_model(sync->replica);
+    const ech_state model = ech_replica_model(sync->process->replica);
     const uint64_t start_ns = ech_clock_ns();
-    status = ech_exact_sum_finish_counters(ech_replica_sum(sync->replica, slot), model.counters);
+    status = ech_exact_sum_finish_counters(ech_replica_sum(sync->process->replica, slot),
+                                           model.counters);
     if (!in_place) {
-        strategy->rule->update(strategy, sync->layout, ech_replica_mean(sync->replica),
-                               model.values);
+        strategy->rule->update(strategy, sync->process->layout,
+                               ech_replica_mean(sync->process->replica), model.values);
     }
-    sync->report.phase_seconds[ECH_PHASE_AGGREGATE] += ech_clock_seconds(ech_clock_ns() - start_ns);
+    sync->process->report.phase_seconds[ECH_PHASE_AGGREGATE] +=
+        ech_clock_seconds(ech_clock_ns() - start_ns);
     return status;
-}
-
-static ech_status evaluate_model(ech_sync *sync)
-{
-    const ech_trainer *trainer = sync->options.trainer;
-    const uint64_t test_count = trainer->test_count(trainer->self);
-    if (test_count == 0) {
-        return ECH_OK;
-    }
-    sync->evaluation = (ech_evaluation){0};
-    const uint64_t blocks =
-        (uint64_t)ech_machine_rank_count(sync->machine) * EVALUATE_BLOCKS_A_RANK;
-    uint64_t block = (test_count + blocks - 1) / blocks;
-    block = block < EVALUATE_BLOCK_MIN ? EVALUATE_BLOCK_MIN : block;
-    ech_status status = ECH_OK;
-    for (uint64_t first = 0; first < test_count && status == ECH_OK; first += block) {
-        const uint64_t left = test_count - first;
-        const ech_evaluate_arguments part = {.first = first, .count = left < block ? left : block};
-        status = ech_flight_submit(sync->flight, LANDED_EVALUATE, 0, sync->apps.evaluate, &part,
-                                   sizeof part, NULL, NULL);
-    }
-    if (status == ECH_OK) {
-        status = ech_flight_land_all(sync->flight);
-    }
-    if (status == ECH_OK) {
-        const double samples = (double)sync->evaluation.samples;
-        sync->report.evaluated = true;
-        sync->report.test_accuracy = (double)sync->evaluation.correct / samples;
-        sync->report.test_loss = (double)sync->evaluation.loss_fixed * 0x1p-24 / samples;
-    }
-    return status;
-}
-
-static bool evaluation_is_due(const ech_sync *sync, uint64_t round)
-{
-    const ech_sync_options *options = &sync->options;
-    return options->evaluate_every > 0 &&
-           (round % options->evaluate_every == 0 || round == options->rounds);
 }
 
 static ech_status count_logical_bytes(ech_sync *sync)
 {
-    const uint64_t model_bytes = ech_layout_state_bytes(sync->layout);
+    const uint64_t model_bytes = ech_layout_state_bytes(sync->process->layout);
     const ech_status status = ech_bytes_count(sync->options.topology, sync->selection.workers,
                                               sync->selection.count, sync->traffic);
-    for (uint32_t tier = 0; tier < sync->tier_count && status == ECH_OK; tier++) {
-        sync->tiers[tier].logical_down = sync->traffic[tier].edges * model_bytes;
-        sync->tiers[tier].logical_up = sync->traffic[tier].edges * model_bytes;
+    for (uint32_t tier = 0; tier < sync->process->tier_count && status == ECH_OK; tier++) {
+        sync->process->tiers[tier].logical_down = sync->traffic[tier].edges * model_bytes;
+        sync->process->tiers[tier].logical_up = sync->traffic[tier].edges * model_bytes;
     }
     return status;
 }
@@ -294,17 +172,17 @@ static ech_status train_and_update(ech_sync *sync, uint64_t round)
     if (status != ECH_OK) {
         return status;
     }
-    sync->report.selected = sync->selection.count;
+    sync->process->report.selected = sync->selection.count;
     uint32_t root_slot = 0;
-    status = ech_gather_run(sync->gather, round, &sync->selection, &sync->report, sync->tiers,
-                            &root_slot);
+    status = ech_gather_run(sync->gather, round, &sync->selection, &sync->process->report,
+                            sync->process->tiers, &root_slot);
     if (status == ECH_OK) {
         status = count_logical_bytes(sync);
     }
     if (status != ECH_OK) {
         return status;
     }
-    if (sync->report.contributed == 0) {
+    if (sync->process->report.contributed == 0) {
         ech_log(ECH_LOG_WARNING, "round %llu: no update came, the model stays as it was",
                 (unsigned long long)round);
         return ECH_OK;
@@ -312,71 +190,52 @@ static ech_status train_and_update(ech_sync *sync, uint64_t round)
     return update_model(sync, root_slot);
 }
 
-static void begin_report(ech_sync *sync, uint64_t round)
-{
-    memset(sync->tiers, 0, sync->tier_count * sizeof *sync->tiers);
-    sync->report = (ech_round_report){
-        .round = round,
-        .start_ns = ech_clock_wall_ns(),
-        .train_loss = NAN,
-        .train_accuracy = NAN,
-        .tiers = sync->tiers,
-        .tier_count = sync->tier_count,
-    };
-}
-
-static ech_status tell(ech_sync *sync, uint64_t start_ns)
-{
-    const ech_round_observer *observer = &sync->observer;
-    sync->report.seconds = ech_clock_seconds(ech_clock_ns() - start_ns);
-    if (observer->round_done == NULL) {
-        return ECH_OK;
-    }
-    return observer->round_done(observer->self, &sync->report,
-                                ech_replica_model_view(sync->replica));
-}
-
 static ech_status run_round(ech_sync *sync, uint64_t round)
 {
-    const uint64_t start_ns = ech_clock_ns();
+    ech_process *process = sync->process;
     ech_guard_phase("round %llu", (unsigned long long)round);
-    begin_report(sync, round);
+    ech_process_begin_round(process, round);
     ech_status status = train_and_update(sync, round);
     if (status == ECH_OK) {
-        status = broadcast_model(sync);
+        status = ech_process_broadcast(process);
     }
-    if (status == ECH_OK && evaluation_is_due(sync, round)) {
-        status = evaluate_model(sync);
+    if (status == ECH_OK && ech_process_evaluates(process, round)) {
+        status = ech_process_evaluate(process, 0, true);
     }
-    return status == ECH_OK ? tell(sync, start_ns) : status;
+    return status == ECH_OK
+               ? ech_process_end_round(process, ech_replica_model_view(process->replica))
+               : status;
 }
 
 /* The model that the first round starts from; a resumed run has told about it before. */
 static ech_status run_start(ech_sync *sync)
 {
-    const uint64_t start_ns = ech_clock_ns();
-    begin_report(sync, sync->options.rounds_done);
-    ech_status status = broadcast_model(sync);
+    ech_process *process = sync->process;
+    ech_process_begin_round(process, sync->options.rounds_done);
+    ech_status status = ech_process_broadcast(process);
     if (status != ECH_OK || sync->options.rounds_done > 0) {
         return status;
     }
     if (sync->options.evaluate_every > 0) {
-        status = evaluate_model(sync);
+        status = ech_process_evaluate(process, 0, true);
     }
-    return status == ECH_OK ? tell(sync, start_ns) : status;
+    return status == ECH_OK
+               ? ech_process_end_round(process, ech_replica_model_view(process->replica))
+               : status;
 }
 
 /* ---- the run ---- */
 
-static ech_status prepare_run(ech_sync *sync)
+static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
 {
     const ech_sync_options *options = &sync->options;
-    sync->tier_count = ech_topology_tier_count(options->topology);
-    sync->tiers = ech_calloc(sync->tier_count, sizeof *sync->tiers);
-    sync->traffic = ech_calloc(sync->tier_count, sizeof *sync->traffic);
-    sync->fetching =
-        ech_calloc((size_t)ech_machine_host_count(sync->machine), sizeof(ech_future *));
-    if (sync->tiers == NULL || sync->traffic == NULL || sync->fetching == NULL) {
+    ech_process *process = sync->process;
+    ech_status status = ech_process_begin(process, executor);
+    if (status != ECH_OK) {
+        return status;
+    }
+    sync->traffic = ech_calloc(process->tier_count, sizeof *sync->traffic);
+    if (sync->traffic == NULL) {
         return ECH_ERR_MEMORY;
     }
     const ech_gather_options gather = {
@@ -384,19 +243,18 @@ static ech_status prepare_run(ech_sync *sync)
         .placement = options->placement,
         .population = options->population,
         .strategy = options->strategy,
-        .apps = &sync->apps,
-        .observer = &sync->observer,
-        .machine = sync->machine,
+        .apps = &process->apps,
+        .observer = &process->observer,
+        .machine = process->machine,
         .aggregators = options->aggregators,
         .slot_count = sync->slot_count,
         .seed = options->seed,
         .epochs = options->epochs,
     };
-    const ech_status status = ech_gather_create(sync->executor, &gather, &sync->gather);
-    if (status != ECH_OK) {
-        return status;
-    }
-    return ech_flight_create(sync->executor, FLIGHT_CAPACITY, land, sync, &sync->flight);
+    status = ech_gather_create(executor, &gather, &sync->gather);
+    return status == ECH_OK
+               ? ech_flight_create(executor, FLIGHT_CAPACITY, land_slice, sync, &sync->flight)
+               : status;
 }
 
 static void end_run(ech_sync *sync)
@@ -404,30 +262,20 @@ static void end_run(ech_sync *sync)
     ech_flight_destroy(&sync->flight);
     ech_gather_destroy(&sync->gather);
     ech_selection_clear(&sync->selection);
-    ech_free((void *)sync->fetching);
     ech_free(sync->traffic);
-    ech_free(sync->tiers);
-    sync->fetching = NULL;
     sync->traffic = NULL;
-    sync->tiers = NULL;
-}
-
-static bool must_stop(const ech_sync *sync)
-{
-    const ech_round_observer *observer = &sync->observer;
-    return observer->should_stop != NULL && observer->should_stop(observer->self);
+    ech_process_end(sync->process);
 }
 
 ech_status ech_sync_run(ech_sync *sync, ech_executor *executor)
 {
-    sync->executor = executor;
-    ech_status status = prepare_run(sync);
+    ech_status status = prepare_run(sync, executor);
     if (status == ECH_OK) {
         status = run_start(sync);
     }
     uint64_t round = sync->options.rounds_done;
     while (status == ECH_OK && round < sync->options.rounds) {
-        if (must_stop(sync)) {
+        if (ech_process_must_stop(sync->process)) {
             status = ech_fail(ECH_ERR_INTERRUPTED, "stopped after round %llu of %llu",
                               (unsigned long long)round, (unsigned long long)sync->options.rounds);
             break;

@@ -26,7 +26,7 @@ Test(strategy, every_rule_is_found_by_its_name_and_can_be_made)
     for (uint32_t i = 0; ech_strategy_rule_at(i) != NULL; i++) {
         const ech_strategy_rule *rule = ech_strategy_rule_at(i);
         cr_expect_eq(ech_strategy_rule_find(rule->name), rule);
-        cr_expect(rule->form == ECH_AGGREGATE_STATE || rule->update != NULL);
+        cr_expect(rule->form == ECH_AGGREGATE_STATE || rule->update != NULL || rule->async != NULL);
         ech_strategy *strategy = create(rule->name, 1.0);
         cr_expect_eq(strategy->rule, rule);
         ech_strategy_destroy(&strategy);

@@ -1,0 +1,120 @@
+/* The asynchronous process: the virtual clock gives one model on any ranks and hosts, and the log
+ * of any run gives its model again. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/cli/program.h"
+#include "tests/cli/tiny_data.h"
+#include "tests/support.h"
+
+enum { HASH_DIGITS = 32, PATH_BYTES = ECH_TEST_PATH_BYTES + 64 };
+
+static char folder[ECH_TEST_PATH_BYTES];
+static char config_path[ECH_TEST_PATH_BYTES];
+
+static const char config_text[] =
+    "seed: 3\n"
+    "process: async\n"
+    "data:\n"
+    "  file: tiny.h5\n"
+    "  split: {kind: dirichlet, samples_alpha: 3.0, labels_alpha: 1.0}\n"
+    "model: {name: smallconv}\n"
+    "topology: {kind: balanced, workers: 9, height: 2}\n"
+    "rounds: 3\n"
+    "train: {epochs: 1, batch: 8, lr: 0.02}\n";
+
+static void start(void)
+{
+    ech_test_make_directory(folder);
+    ech_test_write_text(folder, "fit.yaml", config_text, config_path);
+    char data_path[ECH_TEST_PATH_BYTES];
+    tiny_data_make(folder, data_path);
+}
+
+static void stop(void)
+{
+    ech_test_remove_directory(folder);
+    ech_test_expect_no_leak();
+}
+
+TestSuite(fit_async, .init = start, .fini = stop, .timeout = 300);
+
+typedef struct {
+    unsigned ranks;
+    const char *environment; /* NULL: none */
+} place;
+
+static const place places[] = {
+    {1, NULL}, {2, NULL}, {3, NULL}, {4, "MPIR_CVAR_NUM_CLIQUES=2"}, {2, "MPIR_CVAR_NUM_CLIQUES=2"},
+};
+
+enum { PLACES = sizeof places / sizeof *places, SETS_MAX = 5 };
+
+/* Settings that are each a federation of its own. */
+static const char *const federations[][SETS_MAX] = {
+    {"strategy.name=fedasync", "topology.height=1"},
+    {"strategy.name=fedasync", "strategy.staleness=polynomial", "async.tiers=2"},
+    {"strategy.name=fedasync", "strategy.staleness=hinge", "async.tiers=1"},
+    {"strategy.name=fedbuff", "strategy.buffer=4", "async.tiers=2"},
+    {"strategy.name=fedbuff", "strategy.buffer=2", "async.tiers=1"},
+};
+
+enum { FEDERATIONS = sizeof federations / sizeof *federations };
+
+static void fit(const place *where, const char *const sets[SETS_MAX], const char *clock,
+                const char *replay, const char *out, char hash[HASH_DIGITS + 1])
+{
+    char out_path[PATH_BYTES];
+    snprintf(out_path, sizeof out_path, "%s/%s", folder, out);
+    const char *arguments[PROGRAM_ARGUMENTS_MAX] = {"fit", config_path, "--out", out_path,
+                                                    "--overwrite"};
+    size_t count = 5;
+    for (size_t i = 0; i < SETS_MAX && sets[i] != NULL; i++) {
+        arguments[count++] = "--set";
+        arguments[count++] = sets[i];
+    }
+    for (const char *const *set = (const char *const[]){clock, replay, NULL}; *set != NULL; set++) {
+        arguments[count++] = "--set";
+        arguments[count++] = *set;
+    }
+    const char *environment[] = {where->environment, NULL};
+    ech_child_result result = program_run_job(where->ranks, environment, arguments);
+    cr_assert_eq(result.exit_code, 0, "%s", result.errors);
+    static const char label[] = "model xxh128 ";
+    const char *line = strstr(result.output, label);
+    cr_assert_not_null(line, "%s", result.output);
+    memcpy(hash, line + strlen(label), HASH_DIGITS);
+    hash[HASH_DIGITS] = '\0';
+    ech_child_result_free(&result);
+}
+
+Test(fit_async, the_virtual_clock_gives_one_model_on_any_ranks_and_hosts)
+{
+    for (size_t f = 0; f < FEDERATIONS; f++) {
+        char first[HASH_DIGITS + 1] = "";
+        for (size_t p = 0; p < PLACES; p++) {
+            char hash[HASH_DIGITS + 1];
+            fit(&places[p], federations[f], "clock=virtual", NULL, "out", p == 0 ? first : hash);
+            if (p > 0) {
+                cr_expect_str_eq(hash, first, "federation %zu, place %zu", f, p);
+            }
+        }
+    }
+}
+
+/* A log is refused unless each worker is in it exactly `rounds` times, in order. */
+Test(fit_async, the_log_of_a_real_run_gives_its_model_again_anywhere)
+{
+    char replay[PATH_BYTES];
+    snprintf(replay, sizeof replay, "replay=%s/real/run.h5", folder);
+    for (size_t f = 0; f < FEDERATIONS; f++) {
+        char first[HASH_DIGITS + 1];
+        fit(&places[f], federations[f], "clock=real", NULL, "real", first);
+        for (size_t p = 0; p < PLACES; p++) {
+            char hash[HASH_DIGITS + 1];
+            fit(&places[p], federations[f], replay, NULL, "again", hash);
+            cr_expect_str_eq(hash, first, "federation %zu, place %zu", f, p);
+        }
+    }
+}
