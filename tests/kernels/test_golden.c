@@ -19,8 +19,8 @@ typedef struct {
 ParameterizedTestParameters(kernels_golden, passes_all_three_judgements)
 {
     static golden_case cases[64];
-    static const char *const files[] = {"smallconv",    "smallconv-b37", "smallnet",
-                                        "smallnet-b37", "mcmahancnn",    "pflcnn"};
+    static const char *const files[] = {"smallconv",  "smallconv-b37", "smallnet",  "smallnet-b37",
+                                        "mcmahancnn", "pflcnn",        "pflcnn-b37"};
     static const char *const isas[] = {"portable", "avx2", "avx512"};
     size_t count = 0;
     for (size_t f = 0; f < sizeof files / sizeof files[0]; f++) {
