@@ -264,8 +264,9 @@ static const ech_option clock_options[] = {
      .type = ECH_OPTION_CHOICE,
      .choices = "real|virtual",
      .standard = "real",
-     .help = "what the order of updates goes by with process: async; virtual: times computed from "
-             "pace, the same bits on any ranks"},
+     .help =
+         "virtual: times computed from pace; with process: async the order of updates goes by it, "
+         "the same bits on any ranks"},
     {.key = "pace.sample_seconds",
      .type = ECH_OPTION_REAL,
      .standard = "0.001",
@@ -568,6 +569,9 @@ static ech_status check_strategy(const ech_config *config)
                                "process: sync, got '%s'",
                                rule->name);
     }
+    if (!is_async && ech_config_has(config, "pace.trace")) {
+        return ech_config_fail(config, "pace.trace", "expected process: async with it");
+    }
     if (rule != NULL && is_async &&
         (ech_config_real(config, "strategy.participation") < 1.0 ||
          ech_config_has(config, "strategy.workers"))) {
@@ -769,11 +773,10 @@ static void read_topology(const ech_config *config, ech_fit_options *out)
 
 static void read_async(const ech_config *config, ech_fit_options *out)
 {
-    if (out->process != ECH_FIT_PROCESS_ASYNC) {
-        return;
+    if (out->process == ECH_FIT_PROCESS_ASYNC) {
+        out->async.tiers = (uint32_t)ech_config_integer(config, "async.tiers");
+        out->async.replay = ech_config_text(config, "replay");
     }
-    out->async.tiers = (uint32_t)ech_config_integer(config, "async.tiers");
-    out->async.replay = ech_config_text(config, "replay");
     out->async.is_virtual = ech_config_choice(config, "clock") == 1;
     out->async.trace = ech_config_text(config, "pace.trace");
     ech_pace_options *pace = &out->async.pace;

@@ -104,6 +104,22 @@ static ech_status create_async(ech_fit_process_handle *process, ech_machine *mac
     return ech_async_create(machine, &async, &process->async);
 }
 
+static ech_status create_sync(ech_fit_process_handle *process, ech_machine *machine,
+                              const ech_fit_options *options, const ech_sync_options *common)
+{
+    ech_status status = ECH_OK;
+    if (ech_machine_rank(machine) == 0 && options->async.is_virtual) {
+        status = make_pace(process, options, common);
+    }
+    status = ech_comm_agree(ech_machine_comm(machine), status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    ech_sync_options sync = *common;
+    sync.pace = process->pace;
+    return ech_sync_create(machine, &sync, &process->sync);
+}
+
 ech_status ech_fit_process_create(ech_machine *machine, const ech_fit_options *options, ech_io *io,
                                   const ech_sync_options *common, ech_fit_process_handle **out)
 {
@@ -113,7 +129,7 @@ ech_status ech_fit_process_create(ech_machine *machine, const ech_fit_options *o
     if (status == ECH_OK && *out != NULL) {
         status = options->process == ECH_FIT_PROCESS_ASYNC
                      ? create_async(*out, machine, options, io, common)
-                     : ech_sync_create(machine, common, &(*out)->sync);
+                     : create_sync(*out, machine, options, common);
     }
     if (status != ECH_OK) {
         ech_fit_process_destroy(out);

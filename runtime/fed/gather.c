@@ -187,6 +187,22 @@ static uint32_t tier_of(const ech_gather *gather, uint32_t worker)
     return ech_topology_node(topology, ech_topology_worker_node(topology, worker))->tier;
 }
 
+static ech_turn turn_of(const ech_gather *gather, const participant *who)
+{
+    return ech_pace_turn(gather->options.pace, who->worker, gather->round,
+                         gather->report->start_ns);
+}
+
+/* On the virtual clock a round takes as long as its slowest worker. */
+static void clock_worker(const ech_gather *gather, const participant *who)
+{
+    ech_round_report *report = gather->report;
+    if (gather->options.pace != NULL) {
+        const uint64_t taken_ns = turn_of(gather, who).arrival_ns - report->start_ns;
+        report->clock_seconds = fmax(report->clock_seconds, (double)taken_ns * 1e-9);
+    }
+}
+
 static ech_status report_worker(ech_gather *gather, const participant *who,
                                 const ech_train_outcome *outcome)
 {
@@ -202,7 +218,7 @@ static ech_status report_worker(ech_gather *gather, const participant *who,
     if (observer->worker_done == NULL) {
         return ECH_OK;
     }
-    const ech_worker_report report = {
+    ech_worker_report report = {
         .round = gather->round,
         .worker = who->worker,
         .node = node,
@@ -217,6 +233,11 @@ static ech_status report_worker(ech_gather *gather, const participant *who,
         .end_ns = outcome->end_ns,
         .refused = outcome->refused != 0,
     };
+    if (gather->options.pace != NULL) {
+        const ech_turn turn = turn_of(gather, who);
+        report.start_ns = turn.train_start_ns;
+        report.end_ns = turn.train_end_ns;
+    }
     return observer->worker_done(observer->self, &report);
 }
 
@@ -235,6 +256,7 @@ static ech_status land_train(ech_gather *gather, uint32_t index, const ech_train
         gather->correct_sum += outcome->train.accuracy * (double)outcome->train.samples;
     }
     gather->trained_count++;
+    clock_worker(gather, who);
     if (who->sum != ECH_SUM_NONE) {
         contribution_is_in(gather, who->sum);
     } else if (gather->trained_count == gather->participant_count) {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "runtime/base/status.h"
+#include "runtime/fed/pace.h"
 #include "runtime/fed/placement.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/round_apps.h"
@@ -28,6 +29,7 @@ typedef struct {
     const ech_topology *topology;
     const ech_placement *placement;
     const ech_population *population;
+    const ech_pace *pace; /* the virtual clock; NULL: the real one */
     const ech_strategy *strategy;
     const ech_round_apps *apps;
     const ech_round_observer *observer;
@@ -53,7 +55,9 @@ void ech_gather_destroy(ech_gather **handle);
 /**
  * Run it for one round.
  *
- * @param[in,out] report  its counts, means, phase seconds and `tiers` (wire_up, wire_down) grow.
+ * @param[in,out] report  on the virtual clock its start_ns says when the round begins, and its
+ *                        clock_seconds become those of the slowest worker's turn; its counts,
+ * means, phase seconds and `tiers` (wire_up, wire_down) grow.
  * @param[out] root_slot  slot of the complete sum on rank 0's host.
  * @return ECH_OK; ECH_ERR_LIMIT (more weight than an exact sum can bound); a task's failure.
  */

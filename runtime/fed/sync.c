@@ -1,6 +1,6 @@
 #include "runtime/fed/sync.h"
 
-#include <string.h>
+#include <math.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -26,6 +26,7 @@ struct ech_sync {
     ech_flight *flight; /* slices of the mean */
     ech_selection selection;
     ech_tier_traffic *traffic;
+    uint64_t now_ns; /* on the virtual clock */
 };
 
 /* ---- life ---- */
@@ -72,6 +73,7 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
         ech_sync_destroy(&sync);
         return status;
     }
+    sync->process->is_virtual = options->pace != NULL;
     *out = sync;
     return ECH_OK;
 }
@@ -190,12 +192,26 @@ static ech_status train_and_update(ech_sync *sync, uint64_t round)
     return update_model(sync, root_slot);
 }
 
+static void begin_round(ech_sync *sync, uint64_t round)
+{
+    ech_process_begin_round(sync->process, round);
+    if (sync->options.pace != NULL) {
+        sync->process->report.start_ns = sync->now_ns;
+    }
+}
+
+static void advance(ech_sync *sync, double seconds)
+{
+    sync->now_ns += (uint64_t)llround(seconds * 1e9);
+}
+
 static ech_status run_round(ech_sync *sync, uint64_t round)
 {
     ech_process *process = sync->process;
     ech_guard_phase("round %llu", (unsigned long long)round);
-    ech_process_begin_round(process, round);
+    begin_round(sync, round);
     ech_status status = train_and_update(sync, round);
+    advance(sync, process->report.clock_seconds);
     if (status == ECH_OK) {
         status = ech_process_broadcast(process);
     }
@@ -207,12 +223,34 @@ static ech_status run_round(ech_sync *sync, uint64_t round)
                : status;
 }
 
+/* The virtual time at which a resumed run goes on: the turns of the rounds before, once more. */
+static ech_status find_time(ech_sync *sync)
+{
+    const ech_sync_options *options = &sync->options;
+    ech_status status = ECH_OK;
+    for (uint64_t round = 1; round <= options->rounds_done && status == ECH_OK; round++) {
+        uint64_t longest_ns = 0;
+        status = options->strategy->rule->select(options->strategy, options->population,
+                                                 options->seed, round, &sync->selection);
+        for (uint32_t i = 0; i < sync->selection.count && status == ECH_OK; i++) {
+            const uint64_t taken_ns =
+                ech_pace_turn(options->pace, sync->selection.workers[i], round, 0).arrival_ns;
+            longest_ns = taken_ns > longest_ns ? taken_ns : longest_ns;
+        }
+        sync->now_ns += longest_ns;
+    }
+    return status;
+}
+
 /* The model that the first round starts from; a resumed run has told about it before. */
 static ech_status run_start(ech_sync *sync)
 {
     ech_process *process = sync->process;
-    ech_process_begin_round(process, sync->options.rounds_done);
-    ech_status status = ech_process_broadcast(process);
+    ech_status status = sync->options.pace != NULL ? find_time(sync) : ECH_OK;
+    begin_round(sync, sync->options.rounds_done);
+    if (status == ECH_OK) {
+        status = ech_process_broadcast(process);
+    }
     if (status != ECH_OK || sync->options.rounds_done > 0) {
         return status;
     }
@@ -242,6 +280,7 @@ static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
         .topology = options->topology,
         .placement = options->placement,
         .population = options->population,
+        .pace = options->pace,
         .strategy = options->strategy,
         .apps = &process->apps,
         .observer = &process->observer,

@@ -21,6 +21,7 @@
 
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/pace.h"
 #include "runtime/fed/placement.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/select.h"
@@ -39,6 +40,7 @@ typedef struct {
     const ech_topology *topology;
     const ech_placement *placement;
     const ech_population *population;
+    const ech_pace *pace; /* the virtual clock, without a trace; NULL: the real one */
     /* The same everywhere. */
     ech_aggregators aggregators;
     uint64_t seed;

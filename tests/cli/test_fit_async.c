@@ -118,3 +118,13 @@ Test(fit_async, the_log_of_a_real_run_gives_its_model_again_anywhere)
         }
     }
 }
+
+Test(fit_async, rounds_in_step_have_the_same_model_on_either_clock)
+{
+    static const char *const sets[SETS_MAX] = {"process=sync", "strategy.name=fedavg"};
+    char real[HASH_DIGITS + 1];
+    char simulated[HASH_DIGITS + 1];
+    fit(&places[1], sets, "clock=real", NULL, "real", real);
+    fit(&places[3], sets, "clock=virtual", "pace.jitter=0.1", "virtual", simulated);
+    cr_expect_str_eq(simulated, real);
+}
