@@ -59,8 +59,8 @@ static void expect_models(const ech_yaml_node *root, const ech_yaml_node *expect
     const ech_yaml_node *models = ech_yaml_find(expected, "models");
     ech_arrival arrival = {.model = model, .buffer = buffer};
     for (size_t i = 0; i < ech_yaml_count(models); i++) {
-        float update[DIMENSION_MAX];
-        float wanted[DIMENSION_MAX];
+        float update[DIMENSION_MAX] = {0};
+        float wanted[DIMENSION_MAX] = {0};
         read_floats(ech_yaml_item(ech_yaml_find(root, "updates"), i), update);
         read_floats(ech_yaml_item(models, i), wanted);
         arrival.update = update;
