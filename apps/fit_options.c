@@ -149,7 +149,8 @@ static const ech_option strategy_options[] = {
     {.key = "strategy.name",
      .type = ECH_OPTION_TEXT,
      .standard = "fedavg",
-     .help = "rule of selection and aggregation"},
+     .help = "rule of selection and aggregation; scaffold and feddyn keep a vector like the model "
+             "for each worker that has trained, in its host's memory"},
     {.key = "strategy.participation",
      .type = ECH_OPTION_REAL,
      .standard = "1.0",
@@ -178,12 +179,18 @@ static const ech_option strategy_options[] = {
      .most = INFINITY,
      .only_if = "strategy.name=fedprox",
      .help = "weight of FedProx's mu/2 |w - global|^2; 0.3 if not given"},
+    {.key = "strategy.alpha",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=feddyn",
+     .help = "weight of FedDyn's dynamic regularizer; 0.01 if not given"},
     {.key = "strategy.server_lr",
      .type = ECH_OPTION_REAL,
      .above = true,
      .most = INFINITY,
-     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi",
-     .help = "the server's learning rate; if not given 1 for fedavgm, else 0.01"},
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi|scaffold",
+     .help = "the server's learning rate; if not given 1 for fedavgm and scaffold, else 0.01"},
     {.key = "strategy.server_momentum",
      .type = ECH_OPTION_REAL,
      .below = true,
@@ -457,6 +464,7 @@ static void read_strategy(const ech_config *config, ech_fit_options *out)
     read_real(config, "strategy.participation", &selection->share);
     read_number(config, "strategy.workers", &selection->count);
     read_real(config, "strategy.mu", &out->strategy.options.proximal);
+    read_real(config, "strategy.alpha", &out->strategy.options.dynamic);
     read_real(config, "strategy.server_lr", &out->strategy.options.server_lr);
     read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);
     read_real(config, "strategy.beta2", &out->strategy.options.server_beta2);

@@ -77,8 +77,22 @@ static ech_status run_open(ech_task_context *context, const void *arguments, siz
     return status;
 }
 
+static ech_status open_part(const ech_round_rank *rank, const ech_train_arguments *arguments,
+                            ech_worker_part *part)
+{
+    *part = (ech_worker_part){
+        .layout = rank->trainer->layout(rank->trainer->self),
+        .global = ech_replica_model(rank->replica).values,
+        .update = rank->update.values,
+    };
+    return rank->states == NULL
+               ? ECH_OK
+               : ech_worker_states_open(rank->states, arguments->state_slot, &part->kept);
+}
+
 static ech_status train_worker(ech_task_context *context, const ech_round_rank *rank,
-                               const ech_train_arguments *arguments, ech_train_outcome *outcome)
+                               const ech_train_arguments *arguments, const ech_worker_part *part,
+                               ech_train_outcome *outcome)
 {
     ech_train_request request = {
         .seed = arguments->seed,
@@ -89,29 +103,36 @@ static ech_status train_worker(ech_task_context *context, const ech_round_rank *
         .yield_user = context,
     };
     if (rank->strategy->rule->prepare != NULL) {
-        rank->strategy->rule->prepare(rank->strategy, &request);
+        rank->strategy->rule->prepare(rank->strategy, part, &request);
     }
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_TRAIN);
     const ech_status status =
         rank->trainer->train(rank->trainer->self, &request, ech_replica_model_view(rank->replica),
                              rank->update, &outcome->train);
     stop_phase(watch);
-    outcome->model_bytes = ech_layout_state_bytes(ech_replica_layout(rank->replica));
+    outcome->model_bytes = ech_strategy_down_bytes(rank->strategy);
     return status;
 }
 
 static ech_status add_update(const ech_round_rank *rank, const ech_train_arguments *arguments,
-                             ech_train_outcome *outcome)
+                             const ech_worker_part *part, ech_train_outcome *outcome)
 {
     const ech_layout *layout = ech_replica_layout(rank->replica);
+    const ech_strategy_rule *rule = rank->strategy->rule;
     const ech_state_view update = {rank->update.values, rank->update.counters};
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_AGGREGATE);
-    if (rank->strategy->rule->form == ECH_AGGREGATE_DIFFERENCE) {
+    if (rule->form == ECH_AGGREGATE_DIFFERENCE) {
         ech_strategy_difference(rank->update, ech_replica_model_view(rank->replica),
-                                layout->value_count);
+                                part->layout->value_count);
+    }
+    if (rule->finish != NULL) {
+        rule->finish(rank->strategy, part, &outcome->train);
     }
     const ech_status status = ech_exact_sum_add(ech_replica_sum(rank->replica, arguments->slot),
                                                 update, arguments->weight);
+    if (status == ECH_OK && rule->keep != NULL) {
+        rule->keep(rank->strategy, part);
+    }
     stop_phase(watch);
     if (status == ECH_OK) {
         outcome->step.wire_bytes = (layout->value_count + layout->counter_count) * sizeof(int64_t);
@@ -133,9 +154,13 @@ static ech_status run_train(ech_task_context *context, const void *arguments,
     outcome->rank = ech_task_rank(context);
     outcome->host = ech_task_host(context);
     outcome->start_ns = ech_clock_wall_ns();
-    ech_status status = train_worker(context, rank, train, outcome);
+    ech_worker_part part;
+    ech_status status = open_part(rank, train, &part);
     if (status == ECH_OK) {
-        status = add_update(rank, train, outcome);
+        status = train_worker(context, rank, train, &part, outcome);
+    }
+    if (status == ECH_OK) {
+        status = add_update(rank, train, &part, outcome);
     }
     outcome->end_ns = ech_clock_wall_ns();
     if (status == ECH_ERR_NUMERIC) {

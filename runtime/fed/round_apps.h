@@ -14,6 +14,7 @@
 #include "runtime/fed/round.h"
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/trainer.h"
+#include "runtime/fed/worker_states.h"
 #include "runtime/task/task.h"
 
 enum { ECH_REASON_BYTES = 200 };
@@ -23,7 +24,8 @@ typedef struct {
     const ech_trainer *trainer;
     const ech_strategy *strategy;
     ech_replica *replica;
-    ech_state update; /* this rank's own: where local training writes */
+    ech_worker_states *states; /* NULL where workers keep nothing */
+    ech_state update; /* this rank's own: where local training writes, and what travels with it */
 } ech_round_rank;
 
 /** Fetch the global model from another host's copy. For leader ranks. */
@@ -43,6 +45,7 @@ typedef struct {
     uint64_t weight;
     uint32_t epochs;
     uint32_t slot;
+    uint32_t state_slot; /* of what the worker keeps, where it keeps something */
 } ech_train_arguments;
 
 /** Add one sum to another of the same host. For leader ranks. */

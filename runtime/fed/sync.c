@@ -27,9 +27,10 @@ struct ech_sync {
     ech_machine *machine;
     ech_sync_options options;
     ech_round_observer observer;
-    const ech_layout *layout;
+    const ech_layout *layout; /* of what is summed: the model, and what travels beside it */
     ech_replica *replica;
-    ech_round_rank rank; /* what this rank's tasks work on */
+    ech_worker_states *states; /* NULL where the rule keeps nothing on workers */
+    ech_round_rank rank;       /* what this rank's tasks work on */
     ech_round_apps apps;
     uint32_t slot_count;
 
@@ -44,6 +45,7 @@ struct ech_sync {
     uint32_t tier_count;
     ech_round_report report; /* of the round that runs */
     ech_evaluation evaluation;
+    uint64_t weight_all; /* of all workers that may be selected */
 };
 
 const char *ech_phase_name(ech_phase phase)
@@ -83,6 +85,45 @@ static ech_status allocate_update(ech_sync *sync)
     return ECH_OK;
 }
 
+/* Rank 0 knows which host each worker trains on. */
+static ech_status list_homes(const ech_sync *sync, uint32_t **homes, uint32_t *count)
+{
+    const ech_sync_options *options = &sync->options;
+    ech_sum_plan *plan = NULL;
+    *count = ech_topology_worker_count(options->topology);
+    *homes = ech_calloc(*count, sizeof **homes);
+    ech_status status = *homes != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    if (status == ECH_OK) {
+        status =
+            ech_sum_plan_create(options->aggregators, options->topology, options->placement, &plan);
+    }
+    for (uint32_t worker = 0; worker < *count && status == ECH_OK; worker++) {
+        (*homes)[worker] = ech_sum_plan_home(plan, worker);
+    }
+    ech_sum_plan_destroy(&plan);
+    return status;
+}
+
+static ech_status create_states(ech_sync *sync)
+{
+    if (sync->options.strategy->rule->kept_name == NULL) {
+        return ECH_OK;
+    }
+    uint32_t *homes = NULL;
+    uint32_t count = 0;
+    ech_status status = ECH_OK;
+    if (ech_machine_rank(sync->machine) == 0) {
+        status = list_homes(sync, &homes, &count);
+    }
+    status = ech_comm_agree(ech_machine_comm(sync->machine), status);
+    if (status == ECH_OK) {
+        status = ech_worker_states_create(sync->machine, sync->options.strategy->value_count, homes,
+                                          count, &sync->states);
+    }
+    ech_free(homes);
+    return status;
+}
+
 ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out)
 {
     *out = NULL;
@@ -95,10 +136,13 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
     }
     sync->machine = machine;
     sync->options = *options;
-    sync->layout = options->trainer->layout(options->trainer->self);
+    sync->layout = options->strategy->layout;
     status = agree_on_slots(sync);
     if (status == ECH_OK) {
         status = ech_replica_create(machine, sync->layout, sync->slot_count, &sync->replica);
+    }
+    if (status == ECH_OK) {
+        status = create_states(sync);
     }
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, allocate_update(sync));
@@ -110,6 +154,7 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
     sync->rank.trainer = options->trainer;
     sync->rank.strategy = options->strategy;
     sync->rank.replica = sync->replica;
+    sync->rank.states = sync->states;
     *out = sync;
     return ECH_OK;
 }
@@ -122,6 +167,7 @@ void ech_sync_destroy(ech_sync **handle)
     ech_sync *sync = *handle;
     ech_free(sync->rank.update.values);
     ech_free(sync->rank.update.counters);
+    ech_worker_states_destroy(&sync->states);
     ech_replica_destroy(&sync->replica);
     ech_free(sync);
     *handle = NULL;
@@ -135,6 +181,11 @@ ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry)
 void ech_sync_observe(ech_sync *sync, ech_round_observer observer)
 {
     sync->observer = observer;
+}
+
+ech_worker_states *ech_sync_worker_states(const ech_sync *sync)
+{
+    return sync->states;
 }
 
 ech_state ech_sync_model(const ech_sync *sync)
@@ -226,11 +277,16 @@ static ech_status update_model(ech_sync *sync, uint32_t slot)
         return status;
     }
     const ech_state model = ech_replica_model(sync->replica);
+    ech_exact_sum *sum = ech_replica_sum(sync->replica, slot);
     const uint64_t start_ns = ech_clock_ns();
-    status = ech_exact_sum_finish_counters(ech_replica_sum(sync->replica, slot), model.counters);
+    status = ech_exact_sum_finish_counters(sum, model.counters);
     if (!in_place) {
-        strategy->rule->update(strategy, sync->layout, ech_replica_mean(sync->replica),
-                               model.values);
+        const ech_trainer *trainer = sync->options.trainer;
+        const ech_aggregate aggregate = {.mean = ech_replica_mean(sync->replica),
+                                         .weight = ech_exact_sum_weight(sum),
+                                         .weight_all = sync->weight_all};
+        strategy->rule->update(strategy, trainer->layout(trainer->self), &aggregate, model.values);
+        ech_strategy_publish(strategy, model.values);
     }
     sync->report.phase_seconds[ECH_PHASE_AGGREGATE] += ech_clock_seconds(ech_clock_ns() - start_ns);
     return status;
@@ -276,12 +332,13 @@ static bool evaluation_is_due(const ech_sync *sync, uint64_t round)
 
 static ech_status count_logical_bytes(ech_sync *sync)
 {
-    const uint64_t model_bytes = ech_layout_state_bytes(sync->layout);
+    const uint64_t down_bytes = ech_strategy_down_bytes(sync->options.strategy);
+    const uint64_t up_bytes = ech_strategy_up_bytes(sync->options.strategy);
     const ech_status status = ech_bytes_count(sync->options.topology, sync->selection.workers,
                                               sync->selection.count, sync->traffic);
     for (uint32_t tier = 0; tier < sync->tier_count && status == ECH_OK; tier++) {
-        sync->tiers[tier].logical_down = sync->traffic[tier].edges * model_bytes;
-        sync->tiers[tier].logical_up = sync->traffic[tier].edges * model_bytes;
+        sync->tiers[tier].logical_down = sync->traffic[tier].edges * down_bytes;
+        sync->tiers[tier].logical_up = sync->traffic[tier].edges * up_bytes;
     }
     return status;
 }
@@ -356,6 +413,7 @@ static ech_status run_start(ech_sync *sync)
 {
     const uint64_t start_ns = ech_clock_ns();
     begin_report(sync, sync->options.rounds_done);
+    ech_strategy_publish(sync->options.strategy, ech_replica_model(sync->replica).values);
     ech_status status = broadcast_model(sync);
     if (status != ECH_OK || sync->options.rounds_done > 0) {
         return status;
@@ -368,6 +426,18 @@ static ech_status run_start(ech_sync *sync)
 
 /* ---- the run ---- */
 
+static void weigh_population(ech_sync *sync)
+{
+    const ech_strategy *strategy = sync->options.strategy;
+    const ech_population *population = sync->options.population;
+    sync->weight_all = 0;
+    for (uint32_t i = 0; i < ech_population_count(population); i++) {
+        const uint32_t worker = ech_population_worker(population, i);
+        sync->weight_all +=
+            strategy->rule->weight(strategy, ech_population_samples(population, worker));
+    }
+}
+
 static ech_status prepare_run(ech_sync *sync)
 {
     const ech_sync_options *options = &sync->options;
@@ -379,7 +449,9 @@ static ech_status prepare_run(ech_sync *sync)
     if (sync->tiers == NULL || sync->traffic == NULL || sync->fetching == NULL) {
         return ECH_ERR_MEMORY;
     }
+    weigh_population(sync);
     const ech_gather_options gather = {
+        .states = sync->states,
         .topology = options->topology,
         .placement = options->placement,
         .population = options->population,
