@@ -171,7 +171,8 @@ static const ech_option strategy_options[] = {
     {.key = "strategy.name",
      .type = ECH_OPTION_TEXT,
      .standard = "fedavg",
-     .help = "rule of selection and aggregation"},
+     .help = "rule of selection and aggregation; scaffold and feddyn keep a vector like the model "
+             "for each worker that has trained, in its host's memory"},
     {.key = "strategy.participation",
      .type = ECH_OPTION_REAL,
      .standard = "1.0",
@@ -205,8 +206,9 @@ static const ech_option strategy_options[] = {
      .type = ECH_OPTION_REAL,
      .above = true,
      .most = INFINITY,
-     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi|fedbuff",
-     .help = "the server's learning rate; if not given 1 for fedavgm and fedbuff, else 0.01"},
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi|scaffold|fedbuff",
+     .help = "the server's learning rate; if not given 1 for fedavgm, scaffold and fedbuff, else "
+             "0.01"},
     {.key = "strategy.server_momentum",
      .type = ECH_OPTION_REAL,
      .below = true,
@@ -227,11 +229,11 @@ static const ech_option strategy_options[] = {
      .help = "degree of adaptivity, added to the root of the second moment; 0.001 if not given"},
     {.key = "strategy.alpha",
      .type = ECH_OPTION_REAL,
-     .standard = "0.6",
      .above = true,
-     .most = 1,
-     .only_if = "strategy.name=fedasync",
-     .help = "share of a fresh update in the new model"},
+     .most = INFINITY,
+     .only_if = "strategy.name=fedasync|feddyn",
+     .help = "fedasync: share of a fresh update in the new model, up to 1; feddyn: weight of its "
+             "regularizer; if not given 0.6 and 0.01"},
     {.key = "strategy.staleness",
      .type = ECH_OPTION_CHOICE,
      .choices = "constant|polynomial|hinge",
@@ -735,6 +737,7 @@ static void read_strategy(const ech_config *config, ech_fit_options *out)
     read_real(config, "strategy.participation", &selection->share);
     read_number(config, "strategy.workers", &selection->count);
     read_real(config, "strategy.mu", &out->strategy.options.proximal);
+    read_real(config, "strategy.alpha", &out->strategy.options.dynamic);
     read_real(config, "strategy.server_lr", &out->strategy.options.server_lr);
     read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);
     read_real(config, "strategy.beta2", &out->strategy.options.server_beta2);

@@ -227,7 +227,8 @@ ech_status ech_learner_train(ech_learner *learner, const ech_training_job *job, 
     }
     if (status == ECH_OK) {
         ech_plan_load_state(learner->plan, job->start);
-        status = ech_updater_begin(learner->updater, &job->training->optimizer, job->correction);
+        status = ech_updater_begin(learner->updater, &job->training->optimizer, job->correction,
+                                   job->gradient_term);
     }
     run r = {
         .learner = learner,
@@ -240,6 +241,7 @@ ech_status ech_learner_train(ech_learner *learner, const ech_training_job *job, 
     }
     if (status == ECH_OK) {
         ech_plan_store_state(learner->plan, update);
+        result->gradient_weight = ech_updater_gradient_weight(learner->updater);
     }
     return status;
 }

@@ -115,6 +115,8 @@ typedef struct {
     ech_state_view start;
     const float *correction;         /* NULL, or value_count floats d: each optimizer step ends with
                                         w -= lr * d (SCAFFOLD's c - c_i) */
+    const float *gradient_term;      /* NULL, or value_count floats added to each gradient, before
+                                        momentum (FedDyn's linear term) */
     void (*yield)(void *yield_user); /* called between batches; NULL: not */
     void *yield_user;
 } ech_training_job;
@@ -124,7 +126,10 @@ typedef struct {
     uint64_t steps;           /* optimizer steps */
     double loss;              /* mean over the samples of the last epoch, while training */
     double accuracy;          /* of the same */
-    double learning_rate_sum; /* over the steps: what SCAFFOLD and FedNova divide by */
+    double learning_rate_sum; /* over the steps: what SCAFFOLD divides by */
+    double gradient_weight;   /* how much the gradients count in the update, in steps of `lr`: the
+                                 steps of plain SGD, more with momentum: FedNova's ||a_i||_1. Adam:
+                                 the steps */
 } ech_training_result;
 
 /**

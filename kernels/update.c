@@ -21,9 +21,12 @@ struct ech_updater {
     uint64_t chunks;
     ech_optimizer optimizer;
     uint64_t steps;
-    bool has_correction;
+    double buffer_weight;   /* of the gradients in the momentum buffer, in steps of the base rate */
+    double gradient_weight; /* of those in the parameters */
+    bool has_correction, has_gradient_term;
     float *first, *second;     /* momentum; Adam's two moments */
     float *start, *correction; /* proximal term, SCAFFOLD's */
+    float *gradient_term;      /* FedDyn's */
     double *squares;           /* a chunk */
 };
 
@@ -76,6 +79,7 @@ void ech_updater_destroy(ech_updater **updater)
     ech_free((*updater)->second);
     ech_free((*updater)->start);
     ech_free((*updater)->correction);
+    ech_free((*updater)->gradient_term);
     ech_free((*updater)->squares);
     ech_free(*updater);
     *updater = NULL;
@@ -94,7 +98,7 @@ static ech_status need(const ech_updater *updater, float **array)
 }
 
 static ech_status need_all(ech_updater *updater, const ech_optimizer *optimizer,
-                           bool has_correction)
+                           bool has_correction, bool has_gradient_term)
 {
     const bool is_adam = optimizer->kind == ECH_OPTIMIZER_ADAM;
     ech_status status = ECH_OK;
@@ -110,6 +114,9 @@ static ech_status need_all(ech_updater *updater, const ech_optimizer *optimizer,
     if (status == ECH_OK && has_correction) {
         status = need(updater, &updater->correction);
     }
+    if (status == ECH_OK && has_gradient_term) {
+        status = need(updater, &updater->gradient_term);
+    }
     return status;
 }
 
@@ -121,15 +128,19 @@ static void clear(float *array, uint64_t count)
 }
 
 ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimizer,
-                             const float *correction)
+                             const float *correction, const float *gradient_term)
 {
-    const ech_status status = need_all(updater, optimizer, correction != NULL);
+    const ech_status status =
+        need_all(updater, optimizer, correction != NULL, gradient_term != NULL);
     if (status != ECH_OK) {
         return status;
     }
     updater->optimizer = *optimizer;
     updater->steps = 0;
+    updater->buffer_weight = 0.0;
+    updater->gradient_weight = 0.0;
     updater->has_correction = correction != NULL;
+    updater->has_gradient_term = gradient_term != NULL;
     clear(updater->first, updater->arena.count);
     clear(updater->second, updater->arena.count);
     if (optimizer->proximal != 0.0) {
@@ -138,6 +149,9 @@ ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimize
     }
     if (correction != NULL) {
         ech_plan_arrange(updater->plan, correction, updater->correction);
+    }
+    if (gradient_term != NULL) {
+        ech_plan_arrange(updater->plan, gradient_term, updater->gradient_term);
     }
     return ECH_OK;
 }
@@ -148,16 +162,40 @@ static uint64_t chunk_count(const ech_updater *updater, uint64_t chunk)
     return left < CHUNK ? left : CHUNK;
 }
 
-static void add_proximal(const ech_updater *updater)
+/* What the rule of the federation adds to the objective: its gradient. */
+static void add_terms(const ech_updater *updater)
 {
-    const float factor = (float)updater->optimizer.proximal;
+    const float proximal = (float)updater->optimizer.proximal;
 #pragma omp parallel for num_threads(updater->threads) if (updater->threads > 1)
     for (uint64_t c = 0; c < updater->chunks; c++) {
         const uint64_t first = c * CHUNK;
-        updater->kernels->add_scaled((float *)updater->arena.gradients + first,
-                                     (const float *)updater->arena.parameters + first,
-                                     updater->start + first, factor, chunk_count(updater, c));
+        float *gradients = (float *)updater->arena.gradients + first;
+        if (proximal != 0.0F) {
+            updater->kernels->add_scaled(gradients,
+                                         (const float *)updater->arena.parameters + first,
+                                         updater->start + first, proximal, chunk_count(updater, c));
+        }
+        if (updater->has_gradient_term) {
+            updater->kernels->add_scaled(gradients, updater->gradient_term + first, NULL, 1.0F,
+                                         chunk_count(updater, c));
+        }
     }
+}
+
+/* The gradient of this step enters the buffer with weight 1, and the buffer the parameters. */
+static void count_gradients(ech_updater *updater, double learning_rate)
+{
+    const ech_optimizer *o = &updater->optimizer;
+    const double momentum = o->kind == ECH_OPTIMIZER_SGD ? o->momentum : 0.0;
+    updater->buffer_weight = momentum * updater->buffer_weight + 1.0;
+    const double weight =
+        o->nesterov ? 1.0 + momentum * updater->buffer_weight : updater->buffer_weight;
+    updater->gradient_weight += weight * (learning_rate / o->lr);
+}
+
+double ech_updater_gradient_weight(const ech_updater *updater)
+{
+    return updater->gradient_weight;
 }
 
 /* What the gradient is multiplied by so that its norm stays within the limit. */
@@ -227,8 +265,9 @@ static void step_chunk(const ech_updater *updater, uint64_t chunk, double rate, 
 void ech_updater_step(ech_updater *updater, double learning_rate)
 {
     updater->steps++;
-    if (updater->optimizer.proximal != 0.0) {
-        add_proximal(updater);
+    count_gradients(updater, learning_rate);
+    if (updater->optimizer.proximal != 0.0 || updater->has_gradient_term) {
+        add_terms(updater);
     }
     const double scale = clip_scale(updater);
 #pragma omp parallel for num_threads(updater->threads) if (updater->threads > 1)

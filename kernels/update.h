@@ -20,11 +20,11 @@ void ech_updater_destroy(ech_updater **updater);
 /**
  * Forget the past, and take the plan's parameters as the start that `proximal` pulls to.
  *
- * @param correction  layout order, as in ech_training_job; may be NULL.
+ * @param correction, gradient_term  layout order, as in ech_training_job; may be NULL.
  * @return ECH_OK; ECH_ERR_MEMORY when an optimizer first needs an array.
  */
 ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimizer,
-                             const float *correction);
+                             const float *correction, const float *gradient_term);
 
 /** One step on the plan's gradients. */
 void ech_updater_step(ech_updater *updater, double learning_rate);
@@ -36,5 +36,8 @@ ech_status ech_schedule_check(const ech_schedule *schedule);
  *  the same bits on every machine. */
 double ech_schedule_factor(const ech_schedule *schedule, uint64_t round, uint64_t step,
                            uint64_t total);
+
+/** How much the gradients of the steps so far count, as in ech_training_result. */
+double ech_updater_gradient_weight(const ech_updater *updater);
 
 #endif

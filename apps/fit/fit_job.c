@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apps/fit/fit_data.h"
+#include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_output.h"
 #include "apps/fit/fit_process.h"
 #include "apps/fit/fit_resume.h"
@@ -215,8 +216,12 @@ static ech_status fill_model(fit_job *job)
         const ech_trainer *trainer = ech_fit_trainer_interface(job->trainer);
         return trainer->initialise(trainer->self, job->options.seed, model);
     }
-    const ech_status status = ech_fit_resume_read(job->checkpoint, job->network->layout, model,
-                                                  job->strategy, &job->mark);
+    ech_status status = ech_fit_resume_read(job->checkpoint, job->network->layout, model,
+                                            job->strategy, &job->mark);
+    ech_worker_states *states = ech_fit_process_worker_states(job->process);
+    if (status == ECH_OK && states != NULL) {
+        status = ech_fit_kept_restore(job->checkpoint, job->network->layout->value_count, states);
+    }
     ech_checkpoint_close(&job->checkpoint);
     return status;
 }
@@ -296,6 +301,7 @@ static ech_status create_output(fit_job *job)
         .resume = job->rounds_done > 0 ? &job->mark : NULL,
         .layout = job->network->layout,
         .strategy = job->strategy,
+        .states = ech_fit_process_worker_states(job->process),
         .rounds_done = job->rounds_done,
         .rounds = job->options.rounds,
         .checkpoint_every = job->options.checkpoint.every,

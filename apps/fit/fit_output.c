@@ -3,12 +3,13 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_trainer.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/progress.h"
 #include "runtime/mpi/interrupt.h"
 
-enum { PATH_BYTES = 4096, BLOBS_MAX = 2 + ECH_STRATEGY_VECTORS_MAX };
+enum { PATH_BYTES = 4096, BLOBS_MAX = 2 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS };
 
 #define NO_ROUND UINT64_MAX
 
@@ -206,6 +207,12 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
         blobs[count++] =
             (ech_blob){names[v], strategy->vectors[v], strategy->value_count * sizeof(float)};
     }
+    ech_fit_kept kept = {0};
+    if (output->options.states != NULL) {
+        status =
+            ech_fit_kept_pack(output->options.states, strategy->value_count, &kept, &blobs[count]);
+        count += ECH_FIT_KEPT_BLOBS;
+    }
     const ech_checkpoint_content content = {
         .round = round,
         .config = output->options.config,
@@ -213,8 +220,12 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
         .blobs = blobs,
         .blob_count = count,
     };
-    output->saved_round = round;
-    return ech_checkpoint_writer_begin(output->checkpoints, &content);
+    if (status == ECH_OK) {
+        output->saved_round = round;
+        status = ech_checkpoint_writer_begin(output->checkpoints, &content);
+    }
+    ech_fit_kept_clear(&kept);
+    return status;
 }
 
 static bool checkpoint_is_due(const ech_fit_output *output, uint64_t round)

@@ -167,6 +167,11 @@ void ech_fit_process_observe(ech_fit_process_handle *process, ech_round_observer
     }
 }
 
+ech_worker_states *ech_fit_process_worker_states(const ech_fit_process_handle *process)
+{
+    return process->sync != NULL ? ech_sync_worker_states(process->sync) : NULL;
+}
+
 ech_state ech_fit_process_model(const ech_fit_process_handle *process)
 {
     return process->sync != NULL ? ech_sync_model(process->sync) : ech_async_model(process->async);

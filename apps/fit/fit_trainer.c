@@ -70,6 +70,8 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
         .index_count = count,
         .training = &training,
         .start = global,
+        .correction = request->correction,
+        .gradient_term = request->gradient_term,
         .yield = request->yield,
         .yield_user = request->yield_user,
     };
@@ -78,6 +80,8 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
     result->steps = done.steps;
     result->loss = done.loss;
     result->accuracy = done.accuracy;
+    result->learning_rate_sum = done.learning_rate_sum;
+    result->gradient_weight = done.gradient_weight;
     return status;
 }
 

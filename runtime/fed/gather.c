@@ -250,6 +250,9 @@ static ech_status land_train(ech_gather *gather, uint32_t index, const ech_train
     tier->wire_up += outcome->step.wire_bytes;
     tier->wire_down += outcome->model_bytes;
     if (outcome->refused == 0) {
+        if (gather->options.states != NULL) {
+            ech_worker_states_mark(gather->options.states, who->worker);
+        }
         report->contributed++;
         report->samples += outcome->train.samples;
         gather->loss_sum += outcome->train.loss * (double)outcome->train.samples;
@@ -458,6 +461,11 @@ static ech_status submit_worker(ech_gather *gather, uint32_t index)
         .affinity = ECH_AFFINITY_HOST,
         .affinity_value = ech_placement_worker_host(options->placement, who->worker),
     };
+    if (options->states != NULL) {
+        arguments.state_slot = ech_worker_states_slot(options->states, who->worker);
+        task.affinity_value = ech_worker_states_home(options->states, who->worker);
+        task.strict = true;
+    }
     if (who->sum != ECH_SUM_NONE) {
         ech_sum_node *node = ech_sum_plan_node(gather->plan, who->sum);
         node->pending++;

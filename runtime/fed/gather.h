@@ -23,6 +23,7 @@
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/sum_plan.h"
 #include "runtime/fed/topology.h"
+#include "runtime/fed/worker_states.h"
 #include "runtime/task/task.h"
 
 typedef struct {
@@ -33,6 +34,7 @@ typedef struct {
     const ech_strategy *strategy;
     const ech_round_apps *apps;
     const ech_round_observer *observer;
+    ech_worker_states *states; /* NULL where workers keep nothing */
     ech_machine *machine;
     ech_aggregators aggregators;
     uint32_t slot_count; /* of each host's replica */

@@ -49,7 +49,7 @@ ech_status ech_process_create(ech_machine *machine, const ech_process_options *o
     }
     process->machine = machine;
     process->options = *options;
-    process->layout = options->trainer->layout(options->trainer->self);
+    process->layout = options->strategy->layout;
     status = ech_replica_create(machine, process->layout, options->slot_count, options->cell_count,
                                 &process->replica);
     if (status == ECH_OK) {

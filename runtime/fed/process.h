@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     ech_process_options options;
     ech_machine *machine;
-    const ech_layout *layout;
+    const ech_layout *layout; /* of what is summed: the model, and what travels beside it */
     ech_replica *replica;
     ech_round_rank rank; /* what this rank's tasks work on */
     ech_round_apps apps;

@@ -78,9 +78,22 @@ static ech_status run_open(ech_task_context *context, const void *arguments, siz
     return status;
 }
 
+static ech_status open_part(const ech_round_rank *rank, const ech_train_arguments *arguments,
+                            ech_state update, ech_worker_part *part)
+{
+    *part = (ech_worker_part){
+        .layout = rank->trainer->layout(rank->trainer->self),
+        .global = ech_replica_cell_view(rank->replica, arguments->base_cell).values,
+        .update = update.values,
+    };
+    return rank->states == NULL
+               ? ECH_OK
+               : ech_worker_states_open(rank->states, arguments->state_slot, &part->kept);
+}
+
 static ech_status train_worker(ech_task_context *context, const ech_round_rank *rank,
-                               const ech_train_arguments *arguments, ech_state update,
-                               ech_train_outcome *outcome)
+                               const ech_train_arguments *arguments, const ech_worker_part *part,
+                               ech_state update, ech_train_outcome *outcome)
 {
     ech_train_request request = {
         .seed = arguments->seed,
@@ -91,14 +104,14 @@ static ech_status train_worker(ech_task_context *context, const ech_round_rank *
         .yield_user = context,
     };
     if (rank->strategy->rule->prepare != NULL) {
-        rank->strategy->rule->prepare(rank->strategy, &request);
+        rank->strategy->rule->prepare(rank->strategy, part, &request);
     }
     const ech_state_view base = ech_replica_cell_view(rank->replica, arguments->base_cell);
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_TRAIN);
     const ech_status status =
         rank->trainer->train(rank->trainer->self, &request, base, update, &outcome->train);
     stop_phase(watch);
-    outcome->model_bytes = ech_layout_state_bytes(ech_replica_layout(rank->replica));
+    outcome->model_bytes = ech_strategy_down_bytes(rank->strategy);
     return status;
 }
 
@@ -113,14 +126,19 @@ static ech_status check_finite(const float *values, uint64_t count)
 }
 
 static ech_status hand_over(const ech_round_rank *rank, const ech_train_arguments *arguments,
-                            ech_state update, ech_train_outcome *outcome)
+                            const ech_worker_part *part, ech_state update,
+                            ech_train_outcome *outcome)
 {
     const ech_layout *layout = ech_replica_layout(rank->replica);
+    const ech_strategy_rule *rule = rank->strategy->rule;
     const ech_state_view view = {update.values, update.counters};
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_AGGREGATE);
-    if (rank->strategy->rule->form == ECH_AGGREGATE_DIFFERENCE) {
+    if (rule->form == ECH_AGGREGATE_DIFFERENCE) {
         ech_strategy_difference(update, ech_replica_cell_view(rank->replica, arguments->base_cell),
-                                layout->value_count);
+                                part->layout->value_count);
+    }
+    if (rule->finish != NULL) {
+        rule->finish(rank->strategy, part, &outcome->train);
     }
     ech_status status = ECH_OK;
     uint64_t value_bytes = sizeof(int64_t);
@@ -130,6 +148,9 @@ static ech_status hand_over(const ech_round_rank *rank, const ech_train_argument
     } else {
         status = check_finite(update.values, layout->value_count);
         value_bytes = sizeof(float);
+    }
+    if (status == ECH_OK && rule->keep != NULL) {
+        rule->keep(rank->strategy, part);
     }
     stop_phase(watch);
     if (status == ECH_OK) {
@@ -156,9 +177,13 @@ static ech_status run_train(ech_task_context *context, const void *arguments,
     const ech_state update = train->into_cell == ECH_CELL_NONE
                                  ? rank->update
                                  : ech_replica_cell(rank->replica, train->into_cell);
-    ech_status status = train_worker(context, rank, train, update, outcome);
+    ech_worker_part part;
+    ech_status status = open_part(rank, train, update, &part);
     if (status == ECH_OK) {
-        status = hand_over(rank, train, update, outcome);
+        status = train_worker(context, rank, train, &part, update, outcome);
+    }
+    if (status == ECH_OK) {
+        status = hand_over(rank, train, &part, update, outcome);
     }
     outcome->end_ns = ech_clock_wall_ns();
     if (status == ECH_ERR_NUMERIC) {

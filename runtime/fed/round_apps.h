@@ -14,6 +14,7 @@
 #include "runtime/fed/round.h"
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/trainer.h"
+#include "runtime/fed/worker_states.h"
 #include "runtime/task/task.h"
 
 enum { ECH_REASON_BYTES = 200 };
@@ -23,7 +24,8 @@ typedef struct {
     const ech_trainer *trainer;
     const ech_strategy *strategy;
     ech_replica *replica;
-    ech_state update; /* this rank's own: where local training writes */
+    ech_worker_states *states; /* NULL where workers keep nothing */
+    ech_state update; /* this rank's own: where local training writes, and what travels with it */
 } ech_round_rank;
 
 /** Fetch a model from another host's cell. For leader ranks. */
@@ -44,9 +46,10 @@ typedef struct {
     uint64_t seed, round, worker;
     uint64_t weight;
     uint32_t epochs;
-    uint32_t slot;      /* of the sum */
-    uint32_t base_cell; /* the model it trains from */
-    uint32_t into_cell; /* ECH_CELL_NONE: into the sum */
+    uint32_t slot;       /* of the sum */
+    uint32_t state_slot; /* of what the worker keeps, where it keeps something */
+    uint32_t base_cell;  /* the model it trains from */
+    uint32_t into_cell;  /* ECH_CELL_NONE: into the sum */
 } ech_train_arguments;
 
 /** Add one sum to another of the same host. For leader ranks. */

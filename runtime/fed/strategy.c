@@ -9,9 +9,9 @@
 #include "runtime/fed/strategy_rules.h"
 
 static const ech_strategy_rule *const rules[] = {
-    &ech_strategy_fedavg,  &ech_strategy_fedsgd,     &ech_strategy_fedprox,
-    &ech_strategy_fedavgm, &ech_strategy_fedadagrad, &ech_strategy_fedadam,
-    &ech_strategy_fedyogi, &ech_strategy_fedasync,   &ech_strategy_fedbuff,
+    &ech_strategy_fedavg,     &ech_strategy_fedsgd,  &ech_strategy_fedprox,  &ech_strategy_fedavgm,
+    &ech_strategy_fedadagrad, &ech_strategy_fedadam, &ech_strategy_fedyogi,  &ech_strategy_scaffold,
+    &ech_strategy_fednova,    &ech_strategy_feddyn,  &ech_strategy_fedasync, &ech_strategy_fedbuff,
 };
 
 enum { RULE_COUNT = sizeof rules / sizeof *rules, NAMES_BYTES = 512 };
@@ -86,6 +86,8 @@ static ech_status check_options(const ech_strategy_options *options)
          options->selection.share > 0.0 && options->selection.share <= 1.0, "above 0 and up to 1"},
         {"proximal", options->proximal, options->proximal >= 0.0 && isfinite(options->proximal),
          "at least 0"},
+        {"alpha", options->dynamic, options->dynamic > 0.0 && isfinite(options->dynamic),
+         "above 0"},
         {"server_lr", options->server_lr, options->server_lr > 0.0 && isfinite(options->server_lr),
          "above 0"},
         {"server_momentum", options->server_momentum, is_below_one(options->server_momentum),
@@ -115,6 +117,38 @@ static ech_status allocate_vectors(ech_strategy *strategy)
     return ECH_OK;
 }
 
+static ech_status copy_tensor(ech_layout *layout, const char *name, const ech_tensor *tensor)
+{
+    return ech_layout_add(layout, name, tensor->kind, tensor->dimension_count, tensor->shape);
+}
+
+/* What travels beside the model is summed like more tensors of it. */
+static ech_status add_extra(ech_layout *layout, const ech_layout *model, ech_strategy_extra extra)
+{
+    ech_status status = ECH_OK;
+    if (extra == ECH_EXTRA_NUMBER) {
+        return ech_layout_add(layout, "extra", ECH_TENSOR_STATISTIC, 0, NULL);
+    }
+    for (size_t t = 0; extra == ECH_EXTRA_VECTOR && t < model->tensor_count && status == ECH_OK;
+         t++) {
+        char name[ECH_LAYOUT_NAME_BYTES];
+        snprintf(name, sizeof name, "extra.%zu", t);
+        if (model->tensors[t].kind != ECH_TENSOR_COUNTER) {
+            status = copy_tensor(layout, name, &model->tensors[t]);
+        }
+    }
+    return status;
+}
+
+static ech_status create_layout(ech_strategy *strategy, const ech_layout *model)
+{
+    ech_status status = ech_layout_create(&strategy->layout);
+    for (size_t t = 0; t < model->tensor_count && status == ECH_OK; t++) {
+        status = copy_tensor(strategy->layout, model->tensors[t].name, &model->tensors[t]);
+    }
+    return status == ECH_OK ? add_extra(strategy->layout, model, strategy->rule->extra) : status;
+}
+
 ech_status ech_strategy_create(const char *name, const ech_strategy_options *options,
                                const ech_layout *layout, ech_strategy **out)
 {
@@ -137,7 +171,10 @@ ech_status ech_strategy_create(const char *name, const ech_strategy_options *opt
     strategy->rule = rule;
     strategy->options = *options;
     strategy->value_count = layout->value_count;
-    status = allocate_vectors(strategy);
+    status = create_layout(strategy, layout);
+    if (status == ECH_OK) {
+        status = allocate_vectors(strategy);
+    }
     if (status != ECH_OK) {
         ech_strategy_destroy(&strategy);
         return status;
@@ -157,8 +194,29 @@ void ech_strategy_destroy(ech_strategy **strategy)
     for (uint32_t v = 0; v < ECH_STRATEGY_VECTORS_MAX; v++) {
         ech_free((*strategy)->vectors[v]);
     }
+    ech_layout_destroy(&(*strategy)->layout);
     ech_free(*strategy);
     *strategy = NULL;
+}
+
+uint64_t ech_strategy_up_bytes(const ech_strategy *strategy)
+{
+    return ech_layout_state_bytes(strategy->layout);
+}
+
+uint64_t ech_strategy_down_bytes(const ech_strategy *strategy)
+{
+    const uint64_t extra = strategy->layout->value_count - strategy->value_count;
+    return ech_strategy_up_bytes(strategy) -
+           (strategy->rule->extra == ECH_EXTRA_VECTOR ? 0 : extra * sizeof(float));
+}
+
+void ech_strategy_publish(const ech_strategy *strategy, float *global)
+{
+    if (strategy->rule->extra == ECH_EXTRA_VECTOR) {
+        memcpy(global + strategy->value_count, strategy->vectors[0],
+               strategy->value_count * sizeof *global);
+    }
 }
 
 void ech_strategy_difference(ech_state update, ech_state_view global, uint64_t value_count)
@@ -182,16 +240,23 @@ uint64_t ech_strategy_weight_samples(const ech_strategy *strategy, uint64_t samp
     return samples;
 }
 
-void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout, const float *mean,
-                        float *global, ech_strategy_step step)
+uint64_t ech_strategy_weight_equally(const ech_strategy *strategy, uint64_t samples)
+{
+    (void)strategy;
+    (void)samples;
+    return 1;
+}
+
+void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout,
+                        const ech_aggregate *aggregate, float *global, ech_strategy_step step)
 {
     for (size_t t = 0; t < layout->tensor_count; t++) {
         const ech_tensor *tensor = &layout->tensors[t];
         if (tensor->kind == ECH_TENSOR_PARAMETER) {
-            step(strategy, mean, global, tensor->offset, tensor->count);
+            step(strategy, aggregate, global, tensor->offset, tensor->count);
         }
         for (uint64_t i = 0; tensor->kind == ECH_TENSOR_STATISTIC && i < tensor->count; i++) {
-            global[tensor->offset + i] += mean[tensor->offset + i];
+            global[tensor->offset + i] += aggregate->mean[tensor->offset + i];
         }
     }
 }

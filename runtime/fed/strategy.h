@@ -25,11 +25,34 @@ enum { ECH_STRATEGY_VECTORS_MAX = 4 };
 /** What is summed: an update's state itself, or its difference to the global model. */
 typedef enum { ECH_AGGREGATE_STATE, ECH_AGGREGATE_DIFFERENCE } ech_aggregate_form;
 
+/** What travels beside the model, behind its values. */
+typedef enum {
+    ECH_EXTRA_NONE,
+    ECH_EXTRA_NUMBER, /* up: one number with each update */
+    ECH_EXTRA_VECTOR, /* up: value_count numbers with each update; down: the strategy's vector 0 */
+} ech_strategy_extra;
+
+/** One worker's part in a round, on the rank that trains it. */
+typedef struct {
+    const ech_layout *layout; /* the model's */
+    const float *global;      /* the model's values, then what travels down with them */
+    float *update;            /* room for the update's values, then for what travels up with them */
+    float *kept;              /* the worker's own vector, where the rule keeps one; else NULL */
+} ech_worker_part;
+
+/** What a round brought to the leader. */
+typedef struct {
+    const float *mean;   /* weighted, of the updates; then of what travelled with them */
+    uint64_t weight;     /* of the updates that came */
+    uint64_t weight_all; /* of all workers that may be selected, by the rule's own weights */
+} ech_aggregate;
+
 /** A rule reads what its paper names and leaves the rest alone. */
 typedef struct {
     ech_select_rule selection;
     double proximal;         /* fedprox, fedasync: mu, at least 0 */
-    double server_lr;        /* fedavgm, fedadagrad, fedadam, fedyogi, fedbuff: above 0 */
+    double dynamic;          /* feddyn: alpha, above 0 */
+    double server_lr;        /* fedavgm, fedadagrad, fedadam, fedyogi, scaffold, fedbuff: above 0 */
     double server_momentum;  /* fedavgm: beta; the adaptive rules: beta_1; 0 up to below 1 */
     double server_beta2;     /* fedadam, fedyogi: 0 up to below 1 */
     double server_tau;       /* the adaptive rules: above 0 */
@@ -45,6 +68,10 @@ typedef struct {
      * zero before the first unless `start` says otherwise; their names in a checkpoint, ended by
      * NULL. */
     const char *vector_names[ECH_STRATEGY_VECTORS_MAX + 1];
+    ech_strategy_extra extra;
+    /* Name of the vector like the model's values that each worker keeps between its rounds, zero
+     * before its first; NULL: none. A worker then always trains on one host. */
+    const char *kept_name;
     ech_strategy_options defaults;
 
     /** Client: fill `out` with the workers of a round. */
@@ -52,13 +79,20 @@ typedef struct {
                          uint64_t seed, uint64_t round, ech_selection *out);
     /** Worker: weight of an update, from the worker's samples (1 where there is no data). */
     uint64_t (*weight)(const ech_strategy *strategy, uint64_t samples);
-    /** Trainer: what the rule adds to a request. NULL: nothing. */
-    void (*prepare)(const ech_strategy *strategy, ech_train_request *request);
+    /** Trainer: what the rule adds to a request. May use the update's room for scratch. NULL:
+     * nothing. */
+    void (*prepare)(const ech_strategy *strategy, const ech_worker_part *part,
+                    ech_train_request *request);
+    /** Trainer: from the trained update (in the rule's form) to what is summed. NULL: as it is. */
+    void (*finish)(const ech_strategy *strategy, const ech_worker_part *part,
+                   const ech_train_result *trained);
+    /** Trainer: the update is in; what the worker keeps of it. NULL where it keeps nothing. */
+    void (*keep)(const ech_strategy *strategy, const ech_worker_part *part);
     /** Aggregator: fill the vectors where zeros are no start. NULL: zeros. */
     void (*start)(ech_strategy *strategy);
-    /** Aggregator: the next global values from `mean`, in place. NULL: the mean itself (only for
-     * ECH_AGGREGATE_STATE). Counters are not its business. */
-    void (*update)(ech_strategy *strategy, const ech_layout *layout, const float *mean,
+    /** Aggregator: the next global values, in place. NULL: the mean itself (only for
+     * ECH_AGGREGATE_STATE without extra). Counters are not its business. */
+    void (*update)(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
                    float *global);
     /** Aggregator of the asynchronous process; NULL: a rule of rounds in step, as all others. */
     const ech_async_rule *async;
@@ -68,6 +102,7 @@ struct ech_strategy {
     const ech_strategy_rule *rule;
     ech_strategy_options options;
     uint64_t value_count;
+    ech_layout *layout;                       /* of what is summed: the model, then the extra */
     float *vectors[ECH_STRATEGY_VECTORS_MAX]; /* value_count each; NULL beyond the rule's names */
 };
 
@@ -81,6 +116,13 @@ ech_strategy_options ech_strategy_defaults(const char *name);
 ech_status ech_strategy_create(const char *name, const ech_strategy_options *options,
                                const ech_layout *layout, ech_strategy **out);
 void ech_strategy_destroy(ech_strategy **strategy);
+
+/** Bytes that a worker gets, and sends back, in a round: the model's state and the extra. */
+uint64_t ech_strategy_down_bytes(const ech_strategy *strategy);
+uint64_t ech_strategy_up_bytes(const ech_strategy *strategy);
+
+/** Write what travels down behind the values of the global model. */
+void ech_strategy_publish(const ech_strategy *strategy, float *global);
 
 /** The rule of this name, or NULL. */
 const ech_strategy_rule *ech_strategy_rule_find(const char *name);

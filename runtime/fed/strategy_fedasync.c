@@ -1,7 +1,9 @@
 #include "runtime/fed/strategy_rules.h"
 
-static void prepare(const ech_strategy *strategy, ech_train_request *request)
+static void prepare(const ech_strategy *strategy, const ech_worker_part *part,
+                    ech_train_request *request)
 {
+    (void)part;
     request->proximal = strategy->options.proximal;
 }
 
@@ -26,6 +28,7 @@ const ech_strategy_rule ech_strategy_fedasync = {
     .name = "fedasync",
     .form = ECH_AGGREGATE_STATE,
     .defaults = {.selection = {.share = 1.0},
+                 .dynamic = 0.01,
                  .server_lr = 1.0,
                  .server_tau = 1e-3,
                  .async = {.alpha = 0.6,

@@ -2,9 +2,10 @@
 
 enum { MOMENTUM };
 
-static void step(ech_strategy *strategy, const float *mean, float *global, uint64_t first,
-                 uint64_t count)
+static void step(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
+                 uint64_t first, uint64_t count)
 {
+    const float *mean = aggregate->mean;
     const double beta = strategy->options.server_momentum;
     const double lr = strategy->options.server_lr;
     float *momentum = strategy->vectors[MOMENTUM];
@@ -14,10 +15,10 @@ static void step(ech_strategy *strategy, const float *mean, float *global, uint6
     }
 }
 
-static void update(ech_strategy *strategy, const ech_layout *layout, const float *mean,
+static void update(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
                    float *global)
 {
-    ech_strategy_apply(strategy, layout, mean, global, step);
+    ech_strategy_apply(strategy, layout, aggregate, global, step);
 }
 
 /* Hsu, Qi and Brown, "Measuring the effects of non-identical data distribution for federated visual
@@ -27,6 +28,7 @@ const ech_strategy_rule ech_strategy_fedavgm = {
     .form = ECH_AGGREGATE_DIFFERENCE,
     .vector_names = {[MOMENTUM] = "momentum"},
     .defaults = {.selection = {.share = 1.0},
+                 .dynamic = 0.01,
                  .server_lr = 1.0,
                  .server_momentum = 0.9,
                  .server_tau = 1e-3},

@@ -51,6 +51,7 @@ const ech_strategy_rule ech_strategy_fedbuff = {
     .name = "fedbuff",
     .form = ECH_AGGREGATE_DIFFERENCE,
     .defaults = {.selection = {.share = 1.0},
+                 .dynamic = 0.01,
                  .server_lr = 1.0,
                  .server_tau = 1e-3,
                  .async = {.alpha = 1.0,

@@ -25,9 +25,10 @@ static void start(ech_strategy *strategy)
 }
 
 /* The step that all three take once v is up to date. */
-static void take_step(ech_strategy *strategy, const float *mean, float *global, uint64_t first,
-                      uint64_t count)
+static void take_step(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
+                      uint64_t first, uint64_t count)
 {
+    const float *mean = aggregate->mean;
     const double beta1 = strategy->options.server_momentum;
     const double lr = strategy->options.server_lr;
     const double tau = strategy->options.server_tau;
@@ -39,19 +40,21 @@ static void take_step(ech_strategy *strategy, const float *mean, float *global, 
     }
 }
 
-static void step_adagrad(ech_strategy *strategy, const float *mean, float *global, uint64_t first,
-                         uint64_t count)
+static void step_adagrad(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
+                         uint64_t first, uint64_t count)
 {
+    const float *mean = aggregate->mean;
     float *v = strategy->vectors[SECOND_MOMENT];
     for (uint64_t i = first; i < first + count; i++) {
         v[i] = (float)((double)v[i] + (double)mean[i] * (double)mean[i]);
     }
-    take_step(strategy, mean, global, first, count);
+    take_step(strategy, aggregate, global, first, count);
 }
 
-static void step_yogi(ech_strategy *strategy, const float *mean, float *global, uint64_t first,
-                      uint64_t count)
+static void step_yogi(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
+                      uint64_t first, uint64_t count)
 {
+    const float *mean = aggregate->mean;
     const double beta2 = strategy->options.server_beta2;
     float *v = strategy->vectors[SECOND_MOMENT];
     for (uint64_t i = first; i < first + count; i++) {
@@ -59,44 +62,48 @@ static void step_yogi(ech_strategy *strategy, const float *mean, float *global, 
         const double sign = (double)(((double)v[i] > square) - ((double)v[i] < square));
         v[i] = (float)((double)v[i] - (1.0 - beta2) * square * sign);
     }
-    take_step(strategy, mean, global, first, count);
+    take_step(strategy, aggregate, global, first, count);
 }
 
-static void step_adam(ech_strategy *strategy, const float *mean, float *global, uint64_t first,
-                      uint64_t count)
+static void step_adam(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
+                      uint64_t first, uint64_t count)
 {
+    const float *mean = aggregate->mean;
     const double beta2 = strategy->options.server_beta2;
     float *v = strategy->vectors[SECOND_MOMENT];
     for (uint64_t i = first; i < first + count; i++) {
         const double square = (double)mean[i] * (double)mean[i];
         v[i] = (float)(beta2 * (double)v[i] + (1.0 - beta2) * square);
     }
-    take_step(strategy, mean, global, first, count);
+    take_step(strategy, aggregate, global, first, count);
 }
 
-static void update_adagrad(ech_strategy *strategy, const ech_layout *layout, const float *mean,
-                           float *global)
+static void update_adagrad(ech_strategy *strategy, const ech_layout *layout,
+                           const ech_aggregate *aggregate, float *global)
 {
-    ech_strategy_apply(strategy, layout, mean, global, step_adagrad);
+    ech_strategy_apply(strategy, layout, aggregate, global, step_adagrad);
 }
 
-static void update_yogi(ech_strategy *strategy, const ech_layout *layout, const float *mean,
-                        float *global)
+static void update_yogi(ech_strategy *strategy, const ech_layout *layout,
+                        const ech_aggregate *aggregate, float *global)
 {
-    ech_strategy_apply(strategy, layout, mean, global, step_yogi);
+    ech_strategy_apply(strategy, layout, aggregate, global, step_yogi);
 }
 
-static void update_adam(ech_strategy *strategy, const ech_layout *layout, const float *mean,
-                        float *global)
+static void update_adam(ech_strategy *strategy, const ech_layout *layout,
+                        const ech_aggregate *aggregate, float *global)
 {
-    ech_strategy_apply(strategy, layout, mean, global, step_adam);
+    ech_strategy_apply(strategy, layout, aggregate, global, step_adam);
 }
 
 const ech_strategy_rule ech_strategy_fedadagrad = {
     .name = "fedadagrad",
     .form = ECH_AGGREGATE_DIFFERENCE,
     .vector_names = {[FIRST_MOMENT] = "first_moment", [SECOND_MOMENT] = "second_moment"},
-    .defaults = {.selection = {.share = 1.0}, .server_lr = 1e-2, .server_tau = 1e-3},
+    .defaults = {.selection = {.share = 1.0},
+                 .dynamic = 0.01,
+                 .server_lr = 1e-2,
+                 .server_tau = 1e-3},
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .start = start,
@@ -108,6 +115,7 @@ const ech_strategy_rule ech_strategy_fedyogi = {
     .form = ECH_AGGREGATE_DIFFERENCE,
     .vector_names = {[FIRST_MOMENT] = "first_moment", [SECOND_MOMENT] = "second_moment"},
     .defaults = {.selection = {.share = 1.0},
+                 .dynamic = 0.01,
                  .server_lr = 1e-2,
                  .server_momentum = 0.9,
                  .server_beta2 = 0.99,
@@ -123,6 +131,7 @@ const ech_strategy_rule ech_strategy_fedadam = {
     .form = ECH_AGGREGATE_DIFFERENCE,
     .vector_names = {[FIRST_MOMENT] = "first_moment", [SECOND_MOMENT] = "second_moment"},
     .defaults = {.selection = {.share = 1.0},
+                 .dynamic = 0.01,
                  .server_lr = 1e-2,
                  .server_momentum = 0.9,
                  .server_beta2 = 0.99,

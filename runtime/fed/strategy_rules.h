@@ -14,6 +14,9 @@ extern const ech_strategy_rule ech_strategy_fedavgm;
 extern const ech_strategy_rule ech_strategy_fedadagrad;
 extern const ech_strategy_rule ech_strategy_fedadam;
 extern const ech_strategy_rule ech_strategy_fedyogi;
+extern const ech_strategy_rule ech_strategy_scaffold;
+extern const ech_strategy_rule ech_strategy_fednova;
+extern const ech_strategy_rule ech_strategy_feddyn;
 extern const ech_strategy_rule ech_strategy_fedasync;
 extern const ech_strategy_rule ech_strategy_fedbuff;
 
@@ -23,16 +26,18 @@ ech_status ech_strategy_select(const ech_strategy *strategy, const ech_populatio
 
 /** Worker part: the weight of an update is its worker's number of samples. */
 uint64_t ech_strategy_weight_samples(const ech_strategy *strategy, uint64_t samples);
+/** Worker part: all updates count the same. */
+uint64_t ech_strategy_weight_equally(const ech_strategy *strategy, uint64_t samples);
 
 /** What a rule does to elements [first, first + count) of the parameters. */
-typedef void (*ech_strategy_step)(ech_strategy *strategy, const float *mean, float *global,
-                                  uint64_t first, uint64_t count);
+typedef void (*ech_strategy_step)(ech_strategy *strategy, const ech_aggregate *aggregate,
+                                  float *global, uint64_t first, uint64_t count);
 
 /**
  * Aggregator part of a rule that steps along the mean difference: `step` for parameters; running
  * statistics have no gradient and take the mean itself.
  */
-void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout, const float *mean,
-                        float *global, ech_strategy_step step);
+void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout,
+                        const ech_aggregate *aggregate, float *global, ech_strategy_step step);
 
 #endif

@@ -7,6 +7,7 @@
 struct ech_sum_plan {
     ech_aggregators kind;
     const ech_topology *topology;
+    const ech_placement *placement;
     ech_sum_node *nodes;
     uint32_t count;
     uint32_t *sum_of_node; /* materialised: by topology node; ECH_SUM_NONE for workers */
@@ -14,9 +15,9 @@ struct ech_sum_plan {
 
 /* Binomial tree: host h hands its sum to the host whose number lacks h's lowest set bit, so that a
  * merge of H hosts takes log2 H steps. */
-static ech_status plan_fused(ech_sum_plan *plan, const ech_placement *placement)
+static ech_status plan_fused(ech_sum_plan *plan)
 {
-    plan->count = ech_placement_host_count(placement);
+    plan->count = ech_placement_host_count(plan->placement);
     plan->nodes = ech_calloc(plan->count, sizeof *plan->nodes);
     if (plan->nodes == NULL) {
         return ECH_ERR_MEMORY;
@@ -37,7 +38,7 @@ static uint32_t count_inner_nodes(const ech_topology *topology)
     return ech_topology_node_count(topology) - ech_topology_worker_count(topology);
 }
 
-static ech_status plan_materialised(ech_sum_plan *plan, const ech_placement *placement)
+static ech_status plan_materialised(ech_sum_plan *plan)
 {
     const ech_topology *topology = plan->topology;
     const uint32_t node_count = ech_topology_node_count(topology);
@@ -58,7 +59,7 @@ static ech_status plan_materialised(ech_sum_plan *plan, const ech_placement *pla
         plan->nodes[next++] = (ech_sum_node){
             .parent =
                 node->parent == ECH_NODE_NONE ? ECH_SUM_NONE : plan->sum_of_node[node->parent],
-            .host = ech_placement_node_host(placement, n),
+            .host = ech_placement_node_host(plan->placement, n),
             .tier = node->tier,
             .slot = ECH_SUM_NONE,
         };
@@ -76,8 +77,9 @@ ech_status ech_sum_plan_create(ech_aggregators kind, const ech_topology *topolog
     }
     plan->kind = kind;
     plan->topology = topology;
-    const ech_status status = kind == ECH_AGGREGATORS_FUSED ? plan_fused(plan, placement)
-                                                            : plan_materialised(plan, placement);
+    plan->placement = placement;
+    const ech_status status =
+        kind == ECH_AGGREGATORS_FUSED ? plan_fused(plan) : plan_materialised(plan);
     if (status != ECH_OK) {
         ech_sum_plan_destroy(&plan);
         return status;
@@ -115,6 +117,13 @@ uint32_t ech_sum_plan_of_worker(const ech_sum_plan *plan, uint32_t worker)
     }
     const uint32_t leaf = ech_topology_worker_node(plan->topology, worker);
     return plan->sum_of_node[ech_topology_node(plan->topology, leaf)->parent];
+}
+
+uint32_t ech_sum_plan_home(const ech_sum_plan *plan, uint32_t worker)
+{
+    const uint32_t sum = ech_sum_plan_of_worker(plan, worker);
+    return sum != ECH_SUM_NONE ? plan->nodes[sum].host
+                               : ech_placement_worker_host(plan->placement, worker);
 }
 
 uint32_t ech_sum_plan_slots(const ech_sum_plan *plan, uint32_t host, uint32_t host_ranks)

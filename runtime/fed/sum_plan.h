@@ -46,6 +46,10 @@ ech_sum_node *ech_sum_plan_node(ech_sum_plan *plan, uint32_t sum);
 /** Sum that a worker's update enters; ECH_SUM_NONE where that is the sum of the host it runs on. */
 uint32_t ech_sum_plan_of_worker(const ech_sum_plan *plan, uint32_t worker);
 
+/** Host on which a worker trains if it may train on one only: that of the sum which its update
+ * enters, or where it is placed. */
+uint32_t ech_sum_plan_home(const ech_sum_plan *plan, uint32_t worker);
+
 /**
  * Sums that a host must have room for at once: 1 if fused; else one for each aggregator tier and
  * two for each rank, at most the sums placed there.

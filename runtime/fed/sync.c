@@ -19,6 +19,7 @@ enum {
 struct ech_sync {
     ech_sync_options options;
     ech_process *process;
+    ech_worker_states *states; /* NULL where the rule keeps nothing on workers */
     uint32_t slot_count;
 
     /* rank 0, while it runs */
@@ -26,7 +27,8 @@ struct ech_sync {
     ech_flight *flight; /* slices of the mean */
     ech_selection selection;
     ech_tier_traffic *traffic;
-    uint64_t now_ns; /* on the virtual clock */
+    uint64_t now_ns;     /* on the virtual clock */
+    uint64_t weight_all; /* of all workers that may be selected */
 };
 
 /* ---- life ---- */
@@ -43,6 +45,45 @@ static ech_status agree_on_slots(ech_machine *machine, const ech_sync_options *o
     }
     status = ech_comm_agree(comm, status);
     return status == ECH_OK ? ech_comm_broadcast(comm, slot_count, sizeof *slot_count, 0) : status;
+}
+
+/* Rank 0 knows which host each worker trains on. */
+static ech_status list_homes(const ech_sync *sync, uint32_t **homes, uint32_t *count)
+{
+    const ech_sync_options *options = &sync->options;
+    ech_sum_plan *plan = NULL;
+    *count = ech_topology_worker_count(options->topology);
+    *homes = ech_calloc(*count, sizeof **homes);
+    ech_status status = *homes != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    if (status == ECH_OK) {
+        status =
+            ech_sum_plan_create(options->aggregators, options->topology, options->placement, &plan);
+    }
+    for (uint32_t worker = 0; worker < *count && status == ECH_OK; worker++) {
+        (*homes)[worker] = ech_sum_plan_home(plan, worker);
+    }
+    ech_sum_plan_destroy(&plan);
+    return status;
+}
+
+static ech_status create_states(ech_machine *machine, ech_sync *sync)
+{
+    if (sync->options.strategy->rule->kept_name == NULL) {
+        return ECH_OK;
+    }
+    uint32_t *homes = NULL;
+    uint32_t count = 0;
+    ech_status status = ECH_OK;
+    if (ech_machine_rank(machine) == 0) {
+        status = list_homes(sync, &homes, &count);
+    }
+    status = ech_comm_agree(ech_machine_comm(machine), status);
+    if (status == ECH_OK) {
+        status = ech_worker_states_create(machine, sync->options.strategy->value_count, homes,
+                                          count, &sync->states);
+    }
+    ech_free(homes);
+    return status;
 }
 
 ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out)
@@ -69,11 +110,15 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
         };
         status = ech_process_create(machine, &process, &sync->process);
     }
+    if (status == ECH_OK) {
+        status = create_states(machine, sync);
+    }
     if (status != ECH_OK) {
         ech_sync_destroy(&sync);
         return status;
     }
     sync->process->is_virtual = options->pace != NULL;
+    sync->process->rank.states = sync->states;
     *out = sync;
     return ECH_OK;
 }
@@ -83,6 +128,7 @@ void ech_sync_destroy(ech_sync **handle)
     if (handle == NULL || *handle == NULL) {
         return;
     }
+    ech_worker_states_destroy(&(*handle)->states);
     ech_process_destroy(&(*handle)->process);
     ech_free(*handle);
     *handle = NULL;
@@ -96,6 +142,11 @@ ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry)
 void ech_sync_observe(ech_sync *sync, ech_round_observer observer)
 {
     sync->process->observer = observer;
+}
+
+ech_worker_states *ech_sync_worker_states(const ech_sync *sync)
+{
+    return sync->states;
 }
 
 ech_state ech_sync_model(const ech_sync *sync)
@@ -142,12 +193,16 @@ static ech_status update_model(ech_sync *sync, uint32_t slot)
         return status;
     }
     const ech_state model = ech_replica_model(sync->process->replica);
+    ech_exact_sum *sum = ech_replica_sum(sync->process->replica, slot);
     const uint64_t start_ns = ech_clock_ns();
-    status = ech_exact_sum_finish_counters(ech_replica_sum(sync->process->replica, slot),
-                                           model.counters);
+    status = ech_exact_sum_finish_counters(sum, model.counters);
     if (!in_place) {
-        strategy->rule->update(strategy, sync->process->layout,
-                               ech_replica_mean(sync->process->replica), model.values);
+        const ech_trainer *trainer = sync->options.trainer;
+        const ech_aggregate aggregate = {.mean = ech_replica_mean(sync->process->replica),
+                                         .weight = ech_exact_sum_weight(sum),
+                                         .weight_all = sync->weight_all};
+        strategy->rule->update(strategy, trainer->layout(trainer->self), &aggregate, model.values);
+        ech_strategy_publish(strategy, model.values);
     }
     sync->process->report.phase_seconds[ECH_PHASE_AGGREGATE] +=
         ech_clock_seconds(ech_clock_ns() - start_ns);
@@ -156,12 +211,13 @@ static ech_status update_model(ech_sync *sync, uint32_t slot)
 
 static ech_status count_logical_bytes(ech_sync *sync)
 {
-    const uint64_t model_bytes = ech_layout_state_bytes(sync->process->layout);
+    const uint64_t down_bytes = ech_strategy_down_bytes(sync->options.strategy);
+    const uint64_t up_bytes = ech_strategy_up_bytes(sync->options.strategy);
     const ech_status status = ech_bytes_count(sync->options.topology, sync->selection.workers,
                                               sync->selection.count, sync->traffic);
     for (uint32_t tier = 0; tier < sync->process->tier_count && status == ECH_OK; tier++) {
-        sync->process->tiers[tier].logical_down = sync->traffic[tier].edges * model_bytes;
-        sync->process->tiers[tier].logical_up = sync->traffic[tier].edges * model_bytes;
+        sync->process->tiers[tier].logical_down = sync->traffic[tier].edges * down_bytes;
+        sync->process->tiers[tier].logical_up = sync->traffic[tier].edges * up_bytes;
     }
     return status;
 }
@@ -248,6 +304,7 @@ static ech_status run_start(ech_sync *sync)
     ech_process *process = sync->process;
     ech_status status = sync->options.pace != NULL ? find_time(sync) : ECH_OK;
     begin_round(sync, sync->options.rounds_done);
+    ech_strategy_publish(sync->options.strategy, ech_replica_model(process->replica).values);
     if (status == ECH_OK) {
         status = ech_process_broadcast(process);
     }
@@ -264,6 +321,18 @@ static ech_status run_start(ech_sync *sync)
 
 /* ---- the run ---- */
 
+static void weigh_population(ech_sync *sync)
+{
+    const ech_strategy *strategy = sync->options.strategy;
+    const ech_population *population = sync->options.population;
+    sync->weight_all = 0;
+    for (uint32_t i = 0; i < ech_population_count(population); i++) {
+        const uint32_t worker = ech_population_worker(population, i);
+        sync->weight_all +=
+            strategy->rule->weight(strategy, ech_population_samples(population, worker));
+    }
+}
+
 static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
 {
     const ech_sync_options *options = &sync->options;
@@ -276,7 +345,9 @@ static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
     if (sync->traffic == NULL) {
         return ECH_ERR_MEMORY;
     }
+    weigh_population(sync);
     const ech_gather_options gather = {
+        .states = sync->states,
         .topology = options->topology,
         .placement = options->placement,
         .population = options->population,

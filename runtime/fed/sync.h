@@ -29,6 +29,7 @@
 #include "runtime/fed/sum_plan.h"
 #include "runtime/fed/topology.h"
 #include "runtime/fed/trainer.h"
+#include "runtime/fed/worker_states.h"
 #include "runtime/mpi/machine.h"
 #include "runtime/task/task.h"
 
@@ -58,6 +59,10 @@ ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options
 void ech_sync_destroy(ech_sync **handle);
 
 ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry);
+
+/** What the workers keep between rounds, for checkpoints; NULL where the rule keeps nothing.
+ * Borrowed. */
+ech_worker_states *ech_sync_worker_states(const ech_sync *sync);
 
 /** Who hears of the rounds; nobody until then. Rank 0, before the run. */
 void ech_sync_observe(ech_sync *sync, ech_round_observer observer);

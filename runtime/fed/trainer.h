@@ -16,20 +16,26 @@
 
 typedef struct {
     uint64_t seed;
-    uint64_t round;  /* 1 is the first */
-    uint64_t worker; /* leaf number in the topology, from 0 */
-    uint32_t epochs; /* 0: return the model as it came */
-    double proximal; /* FedProx's mu: adds mu (w - global) to each gradient; 0: none */
+    uint64_t round;             /* 1 is the first */
+    uint64_t worker;            /* leaf number in the topology, from 0 */
+    uint32_t epochs;            /* 0: return the model as it came */
+    double proximal;            /* FedProx's mu: adds mu (w - global) to each gradient; 0: none */
+    const float *gradient_term; /* NULL, or value_count floats added to each gradient (FedDyn) */
+    const float *correction;    /* NULL, or value_count floats d: each optimizer step ends with
+                                   w -= lr * d (SCAFFOLD) */
     /* Called between batches so that a leader rank can serve messages; may be NULL. */
     void (*yield)(void *yield_user);
     void *yield_user;
 } ech_train_request;
 
 typedef struct {
-    uint64_t samples; /* n_k: the worker's own number of samples */
-    uint64_t steps;   /* optimizer steps taken */
-    double loss;      /* mean over the samples of the last epoch, while training */
-    double accuracy;  /* share of correct samples of the last epoch, while training */
+    uint64_t samples;         /* n_k: the worker's own number of samples */
+    uint64_t steps;           /* optimizer steps taken */
+    double loss;              /* mean over the samples of the last epoch, while training */
+    double accuracy;          /* share of correct samples of the last epoch, while training */
+    double learning_rate_sum; /* over the steps (SCAFFOLD) */
+    double gradient_weight; /* how much the gradients count in the update, in steps of the learning
+                               rate: the steps of plain SGD, more with momentum (FedNova) */
 } ech_train_result;
 
 /* Sums over samples, so that parts may be added in any order with the same bits. */

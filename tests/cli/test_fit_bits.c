@@ -106,6 +106,38 @@ Test(fit_bits, ranks_hosts_threads_and_trees_give_one_model)
     }
 }
 
+/* What travels beside the model, and what workers keep where they train, changes none of it. */
+Test(fit_bits, rules_with_control_variates_give_one_model_and_resume_to_it)
+{
+    static const char *const rules[] = {"strategy.name=scaffold", "strategy.name=fednova",
+                                        "strategy.name=feddyn"};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const variant variants[] = {
+            {1, NULL, {rules[i]}},
+            {3, NULL, {rules[i], "topology.height=3"}},
+            {4, "MPIR_CVAR_NUM_CLIQUES=2", {rules[i]}},
+            {3, "MPIR_CVAR_NUM_CLIQUES=3", {rules[i], "aggregators=materialised"}},
+        };
+        char first[HASH_DIGITS + 1];
+        char hash[HASH_DIGITS + 1];
+        char out[32];
+        for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+            snprintf(out, sizeof out, "out-%zu-%zu", i, v);
+            fit_hash(&variants[v], out, v == 0 ? first : hash);
+            if (v > 0) {
+                cr_expect_str_eq(hash, first, "%s, variant %zu gave another model", rules[i], v);
+            }
+        }
+        snprintf(out, sizeof out, "parts-%zu", i);
+        fit_hash(&(variant){4, "MPIR_CVAR_NUM_CLIQUES=2", {rules[i], "rounds=2"}}, out, hash);
+        ech_child_result resumed = run_fit(
+            &(variant){3, "MPIR_CVAR_NUM_CLIQUES=3", {rules[i], "rounds=3"}}, out, "--resume");
+        read_hash(&resumed, hash);
+        ech_child_result_free(&resumed);
+        cr_expect_str_eq(hash, first, "%s resumed to another model", rules[i]);
+    }
+}
+
 #if defined(__x86_64__)
 Test(fit_bits, a_lesser_instruction_set_with_fused_multiply_add_gives_the_same_model)
 {

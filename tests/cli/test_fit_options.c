@@ -219,6 +219,10 @@ Test(fit_options, a_strategys_options_are_its_own_or_its_papers)
     options = options_of("data: {file: d.h5}\nstrategy: {name: fedavgm}\n" REST);
     cr_expect_eq(options.strategy.options.server_lr, 1.0);
     cr_expect_eq(options.strategy.options.server_momentum, 0.9);
+    options = options_of("data: {file: d.h5}\nstrategy: {name: feddyn, alpha: 0.1}\n" REST);
+    cr_expect_eq(options.strategy.options.dynamic, 0.1);
+    options = options_of("data: {file: d.h5}\nstrategy: {name: scaffold}\n" REST);
+    cr_expect_eq(options.strategy.options.server_lr, 1.0);
 }
 
 Test(fit_options, adam_and_a_cosine_have_parameters_of_their_own)

@@ -78,6 +78,7 @@ Test(strategy, options_out_of_range_are_refused)
          "participation is 0: expected above"},
         {offsetof(ech_strategy_options, selection.share), 1.5, "participation is 1.5"},
         {offsetof(ech_strategy_options, proximal), -1.0, "proximal is -1: expected at least 0"},
+        {offsetof(ech_strategy_options, dynamic), 0.0, "alpha is 0: expected above 0"},
         {offsetof(ech_strategy_options, server_lr), 0.0, "server_lr is 0: expected above 0"},
         {offsetof(ech_strategy_options, server_lr), INFINITY, "server_lr is inf"},
         {offsetof(ech_strategy_options, server_momentum), 1.0, "server_momentum is 1: expected"},
@@ -112,7 +113,8 @@ Test(strategy, statistics_take_the_mean_difference_itself)
 {
     ech_layout *layout = ech_test_layout();
     const ech_tensor *statistic = ech_layout_find(layout, "running_mean");
-    float *mean = ech_calloc(layout->value_count, sizeof *mean);
+    float *mean = ech_calloc(2 * layout->value_count, sizeof *mean); /* and what travels along */
+    const ech_aggregate aggregate = {.mean = mean, .weight = 1, .weight_all = 4};
     for (uint32_t i = 0; ech_strategy_rule_at(i) != NULL; i++) {
         const ech_strategy_rule *rule = ech_strategy_rule_at(i);
         if (rule->update == NULL) {
@@ -126,8 +128,8 @@ Test(strategy, statistics_take_the_mean_difference_itself)
         for (uint64_t e = 0; e < layout->value_count; e++) {
             mean[e] = 0.5F;
         }
-        rule->update(strategy, layout, mean, global);
-        rule->update(strategy, layout, mean, global);
+        rule->update(strategy, layout, &aggregate, global);
+        rule->update(strategy, layout, &aggregate, global);
         for (uint64_t e = 0; e < layout->value_count; e++) {
             const bool is_statistic =
                 e >= statistic->offset && e < statistic->offset + statistic->count;

@@ -88,13 +88,20 @@ static void gradient_of(const problem *p, const worker_data *data, uint32_t firs
     }
 }
 
-static void train(const problem *p, const ech_train_request *request, double momentum,
-                  const float *global, float *update)
+static double at(const float *term, uint32_t d)
+{
+    return term != NULL ? (double)term[d] : 0.0;
+}
+
+static ech_train_result train(const problem *p, const ech_train_request *request, double momentum,
+                              const float *global, float *update)
 {
     const worker_data *data = &p->workers[request->worker];
     double w[DIMENSION_MAX] = {0.0};
     double velocity[DIMENSION_MAX] = {0.0};
     double gradient[DIMENSION_MAX] = {0.0};
+    ech_train_result result = {.samples = data->sample_count};
+    double buffer_weight = 0.0;
     for (uint32_t d = 0; d < p->dimension; d++) {
         w[d] = (double)global[d];
     }
@@ -103,45 +110,76 @@ static void train(const problem *p, const ech_train_request *request, double mom
             const uint32_t left = data->sample_count - first;
             gradient_of(p, data, first, first + (left < p->batch ? left : p->batch), w, gradient);
             for (uint32_t d = 0; d < p->dimension; d++) {
-                gradient[d] += request->proximal * (w[d] - (double)global[d]);
+                gradient[d] +=
+                    request->proximal * (w[d] - (double)global[d]) + at(request->gradient_term, d);
                 velocity[d] = momentum * velocity[d] + gradient[d];
-                w[d] -= p->lr * velocity[d];
+                w[d] -= p->lr * velocity[d] + p->lr * at(request->correction, d);
             }
+            result.steps++;
+            result.learning_rate_sum += p->lr;
+            buffer_weight = momentum * buffer_weight + 1.0;
+            result.gradient_weight += buffer_weight;
         }
     }
     for (uint32_t d = 0; d < p->dimension; d++) {
         update[d] = (float)w[d];
     }
+    return result;
+}
+
+/* A federation: the model with what travels beside it, and what each worker keeps. */
+typedef struct {
+    float global[2 * DIMENSION_MAX];
+    float kept[WORKERS_MAX][DIMENSION_MAX];
+} federation;
+
+/* One worker's part, as round_apps.c plays it. */
+static void add_worker(const problem *p, ech_strategy *strategy, const ech_layout *layout,
+                       double momentum, uint64_t worker, federation *f, ech_exact_sum *sum)
+{
+    const ech_strategy_rule *rule = strategy->rule;
+    ech_train_request request = {.worker = worker, .epochs = p->epochs};
+    float update[2 * DIMENSION_MAX] = {0.0F};
+    const ech_worker_part part = {
+        .layout = layout, .global = f->global, .update = update, .kept = f->kept[worker]};
+    if (rule->prepare != NULL) {
+        rule->prepare(strategy, &part, &request);
+    }
+    const ech_train_result trained = train(p, &request, momentum, f->global, update);
+    if (rule->form == ECH_AGGREGATE_DIFFERENCE) {
+        ech_strategy_difference((ech_state){.values = update},
+                                (ech_state_view){.values = f->global}, p->dimension);
+    }
+    if (rule->finish != NULL) {
+        rule->finish(strategy, &part, &trained);
+    }
+    const uint64_t weight = rule->weight(strategy, p->workers[worker].sample_count);
+    cr_assert_eq(ech_exact_sum_add(sum, (ech_state_view){.values = update}, weight), ECH_OK);
+    if (rule->keep != NULL) {
+        rule->keep(strategy, &part);
+    }
 }
 
 /* One round of these participants, as the synchronous process runs it. */
 static void run_round(const problem *p, ech_strategy *strategy, const ech_layout *layout,
-                      double momentum, const ech_yaml_node *participants, float *global)
+                      double momentum, const ech_yaml_node *participants, federation *f)
 {
-    ech_exact_sum *sum = ech_test_sum(layout, 1000);
-    const ech_state_view view = {.values = global};
+    ech_exact_sum *sum = ech_test_sum(strategy->layout, 1000);
     for (size_t i = 0; i < ech_yaml_count(participants); i++) {
-        ech_train_request request = {.worker = (uint64_t)real_of(ech_yaml_item(participants, i)),
-                                     .epochs = p->epochs};
-        float update[DIMENSION_MAX] = {0.0F};
-        if (strategy->rule->prepare != NULL) {
-            strategy->rule->prepare(strategy, &request);
-        }
-        train(p, &request, momentum, global, update);
-        if (strategy->rule->form == ECH_AGGREGATE_DIFFERENCE) {
-            ech_strategy_difference((ech_state){.values = update}, view, p->dimension);
-        }
-        const uint64_t samples = p->workers[request.worker].sample_count;
-        cr_assert_eq(ech_exact_sum_add(sum, (ech_state_view){.values = update},
-                                       strategy->rule->weight(strategy, samples)),
-                     ECH_OK);
+        const uint64_t worker = (uint64_t)real_of(ech_yaml_item(participants, i));
+        add_worker(p, strategy, layout, momentum, worker, f, sum);
     }
-    float mean[DIMENSION_MAX] = {0.0F};
-    cr_assert_eq(ech_exact_sum_finish(sum, 0, p->dimension, mean), ECH_OK);
+    float mean[2 * DIMENSION_MAX] = {0.0F};
+    cr_assert_eq(ech_exact_sum_finish(sum, 0, strategy->layout->value_count, mean), ECH_OK);
+    ech_aggregate aggregate = {.mean = mean, .weight = ech_exact_sum_weight(sum)};
+    for (uint32_t worker = 0; worker < p->worker_count; worker++) {
+        aggregate.weight_all += strategy->rule->weight(strategy, p->workers[worker].sample_count);
+    }
     if (strategy->rule->update != NULL) {
-        strategy->rule->update(strategy, layout, mean, global);
+        strategy->rule->update(strategy, layout, &aggregate, f->global);
+        ech_strategy_publish(strategy, f->global);
     } else {
-        memcpy(global, mean, p->dimension * sizeof *global);
+        memcpy(f->global, mean, p->dimension * sizeof *mean);
     }
     ech_exact_sum_destroy(&sum);
 }
@@ -154,11 +192,10 @@ static ech_strategy *create(const ech_yaml_node *expected, const ech_layout *lay
     struct {
         const char *key;
         double *value;
-    } keys[] = {{"proximal", &options.proximal},
-                {"server_lr", &options.server_lr},
-                {"server_momentum", &options.server_momentum},
-                {"server_beta2", &options.server_beta2},
-                {"server_tau", &options.server_tau}};
+    } keys[] = {
+        {"proximal", &options.proximal},         {"alpha", &options.dynamic},
+        {"server_lr", &options.server_lr},       {"server_momentum", &options.server_momentum},
+        {"server_beta2", &options.server_beta2}, {"server_tau", &options.server_tau}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (ech_yaml_find(given, keys[i].key) != NULL) {
             *keys[i].value = member(given, keys[i].key);
@@ -175,17 +212,18 @@ static void expect_models(const problem *p, const ech_yaml_node *rounds,
     ech_layout *layout = ech_test_layout_of(p->dimension);
     ech_strategy *strategy = create(expected, layout);
     const double momentum = member(expected, "momentum");
-    float global[DIMENSION_MAX] = {0.0F};
+    federation f = {.global = {0.0F}};
     for (uint32_t d = 0; d < p->dimension; d++) {
-        global[d] = (float)p->start[d];
+        f.global[d] = (float)p->start[d];
     }
     for (size_t r = 0; r < ech_yaml_count(rounds); r++) {
         double model[DIMENSION_MAX] = {0.0};
         read_reals(ech_yaml_item(ech_yaml_find(expected, "models"), r), model);
-        run_round(p, strategy, layout, momentum, ech_yaml_item(rounds, r), global);
+        run_round(p, strategy, layout, momentum, ech_yaml_item(rounds, r), &f);
         for (uint32_t d = 0; d < p->dimension; d++) {
-            cr_expect_float_eq((double)global[d], model[d], 1e-6, "%s, momentum %g, round %zu: %u",
-                               strategy->rule->name, momentum, r + 1, d);
+            cr_expect_float_eq((double)f.global[d], model[d], 1e-6,
+                               "%s, momentum %g, round %zu: %u", strategy->rule->name, momentum,
+                               r + 1, d);
         }
     }
     ech_strategy_destroy(&strategy);

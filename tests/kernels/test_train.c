@@ -191,8 +191,9 @@ static void rule(const ech_optimizer *o, scalar *s, double g, double start, int 
     s->w -= o->lr * (o->nesterov ? g + o->momentum * s->m : s->m);
 }
 
-/* Three steps of softmax regression on one sample with one input, written out. */
-static void expect_rule(const ech_optimizer *optimizer)
+/* Three steps of softmax regression on one sample with one input, written out; `term` is added to
+ * the gradients of w0, w1, b0, b1 if it is not NULL. */
+static void expect_rule_with(const ech_optimizer *optimizer, const float *term)
 {
     ech_network *tiny = NULL;
     cr_assert_eq(ech_network_create("pair", (ech_shape){1, 1, 1}, 2, &tiny), ECH_OK);
@@ -205,7 +206,13 @@ static void expect_rule(const ech_optimizer *optimizer)
     const ech_training training = {.epochs = 3, .batch = 1, .optimizer = *optimizer};
     ech_learner *learner = ech_test_learner(tiny, 1, 1, ECH_ENGINE_LANES);
     ech_training_result result;
-    cr_assert_eq(ech_test_train(learner, tiny, &one, &training, end, &result), ECH_OK);
+    const ech_training_job job = {.samples = &one.samples,
+                                  .indices = one.indices,
+                                  .index_count = 1,
+                                  .training = &training,
+                                  .start = ech_test_view_of(start),
+                                  .gradient_term = term};
+    cr_assert_eq(ech_learner_train(learner, &job, end, &result), ECH_OK);
 
     scalar s[4]; /* w0, w1, b0, b1 */
     for (int i = 0; i < 4; i++) {
@@ -216,7 +223,8 @@ static void expect_rule(const ech_optimizer *optimizer)
         const double p = 1.0 / (1.0 + exp(b - a));
         const double g[2] = {p - (one.labels[0] == 0), 1.0 - p - (one.labels[0] == 1)};
         for (int i = 0; i < 4; i++) {
-            rule(optimizer, &s[i], g[i % 2], (double)start.values[i], step);
+            const double added = term != NULL ? (double)term[i] : 0.0;
+            rule(optimizer, &s[i], g[i % 2] + added, (double)start.values[i], step);
         }
     }
     for (int i = 0; i < 4; i++) {
@@ -228,6 +236,11 @@ static void expect_rule(const ech_optimizer *optimizer)
     ech_test_free_state(&start);
     ech_test_free_state(&end);
     ech_network_destroy(&tiny);
+}
+
+static void expect_rule(const ech_optimizer *optimizer)
+{
+    expect_rule_with(optimizer, NULL);
 }
 
 Test(kernels_train, plain_sgd_and_weight_decay)
@@ -258,6 +271,28 @@ Test(kernels_train, adam)
 Test(kernels_train, the_proximal_term_pulls_to_the_start)
 {
     expect_rule(&(ech_optimizer){.lr = 0.3, .momentum = 0.5, .proximal = 0.4});
+}
+
+/* FedDyn's linear term is a part of the gradient: momentum remembers it. */
+Test(kernels_train, a_gradient_term_is_added_before_momentum)
+{
+    static const float term[] = {0.25F, -0.5F, 1.0F, 0.125F};
+    expect_rule_with(&(ech_optimizer){.lr = 0.3, .momentum = 0.5, .proximal = 0.4}, term);
+}
+
+/* FedNova's ||a_i||_1 of t steps of momentum p: (t - p (1 - p^t) / (1 - p)) / (1 - p). */
+Test(kernels_train, gradients_count_once_without_momentum_and_more_with_it)
+{
+    static const double momenta[] = {0.0, 0.5, 0.9};
+    ech_training_result result;
+    for (size_t i = 0; i < sizeof momenta / sizeof *momenta; i++) {
+        const double p = momenta[i];
+        train(&(ech_training){.epochs = 3, .batch = 16, .optimizer = {.lr = 0.01, .momentum = p}},
+              ECH_ENGINE_LANES, &result);
+        const double expected = (12.0 - p * (1.0 - pow(p, 12.0)) / (1.0 - p)) / (1.0 - p);
+        cr_expect_float_eq(result.gradient_weight, expected, 1e-9, "momentum %g: %g", p,
+                           result.gradient_weight);
+    }
 }
 
 /* Far above the limit, every gradient is scaled to it: the first plain step has length lr * clip.

@@ -28,17 +28,23 @@ def make_data():
     return workers, start
 
 
-def train(w_start, x, y, momentum, mu):
-    """PyTorch's SGD on the mean of 1/2 (x w - y)^2, samples in order, the last batch kept."""
+def train(w_start, x, y, momentum, mu=0.0, linear=0.0, drift=0.0):
+    """PyTorch's SGD on the mean of 1/2 (x w - y)^2 + linear w + mu/2 |w - start|^2, samples in
+    order, the last batch kept; each step ends with w -= lr * drift."""
     w, velocity = w_start.copy(), None
     for _ in range(EPOCHS):
         for first in range(0, len(y), BATCH):
             rows = slice(first, first + BATCH)
             error = x[rows] @ w - y[rows]
-            gradient = x[rows].T @ error / len(error) + mu * (w - w_start)
+            gradient = x[rows].T @ error / len(error) + mu * (w - w_start) + linear
             velocity = gradient if velocity is None else momentum * velocity + gradient
             w = w - LR * velocity
+            w = w - LR * drift
     return w
+
+
+def step_count(worker):
+    return EPOCHS * -(-SIZES[worker] // BATCH)
 
 
 def server_fedavg(state, w, delta, o):
@@ -71,6 +77,46 @@ def server_fedadam(state, w, delta, o):
     return adaptive(state, w, delta, o, lambda v, d2: b * v + (1 - b) * d2)
 
 
+def round_scaffold(state, w, participants, data, momentum, o):
+    """Karimireddy et al. 2020, option II, all means weighted by samples."""
+    n = np.array(SIZES, float)
+    c, ci = state.setdefault("c", np.zeros(DIMENSION)), state.setdefault("ci", np.zeros((4, 5)))
+    change_w, change_c = np.zeros(DIMENSION), np.zeros(DIMENSION)
+    for k in participants:
+        y = train(w, *data[k], momentum, drift=c - ci[k])
+        new = ci[k] - c + (w - y) / (step_count(k) * LR)
+        change_w += n[k] * (y - w) / n[list(participants)].sum()
+        change_c += n[k] * (new - ci[k]) / n.sum()
+        ci[k] = new
+    state["c"] = c + change_c
+    return w + o["server_lr"] * change_w
+
+
+def round_fednova(state, w, participants, data, momentum, o):
+    """Wang et al. 2020, section 4: d_i = G_i a_i / |a_i|, a_i by the paper's rule for momentum."""
+    n = np.array([SIZES[k] for k in participants], float)
+    p = n / n.sum()
+    directions, norms = [], []
+    for k in participants:
+        tau = step_count(k)
+        a = np.array([(1 - momentum ** (tau - j)) / (1 - momentum) for j in range(tau)])
+        directions.append((w - train(w, *data[k], momentum)) / (LR * a.sum()))
+        norms.append(a.sum())
+    return w - (p @ norms) * LR * (p @ np.array(directions))
+
+
+def round_feddyn(state, w, participants, data, momentum, o):
+    """Acar et al. 2021, algorithm 1."""
+    alpha, m = o["alpha"], len(SIZES)
+    g, h = state.setdefault("g", np.zeros((4, 5))), state.setdefault("h", np.zeros(DIMENSION))
+    models = []
+    for k in participants:
+        models.append(train(w, *data[k], momentum, mu=alpha, linear=-g[k]))
+        g[k] = g[k] - alpha * (models[-1] - w)
+    state["h"] = h - alpha / m * sum(model - w for model in models)
+    return np.mean(models, axis=0) - state["h"] / alpha
+
+
 ADAPTIVE = dict(server_lr=0.125, server_momentum=0.9, server_beta2=0.99, server_tau=0.0625)
 CASES = [
     ("fedavg", {}),
@@ -82,18 +128,32 @@ CASES = [
     ("fedadagrad", {"server_lr": 0.125, "server_momentum": 0.0, "server_tau": 0.0625}),
     ("fedyogi", dict(ADAPTIVE)),
     ("fedadam", dict(ADAPTIVE)),
+    ("scaffold", {"server_lr": 1.0}),
+    ("scaffold", {"server_lr": 0.5}),
+    ("fednova", {}),
+    ("feddyn", {"alpha": 0.25}),
+    ("feddyn", {"alpha": 0.01}),
 ]
 
 
-def run(name, options, momentum, workers, start):
+def mean_round(name):
+    """Rules whose server sees only the mean difference."""
     server = globals().get("server_" + name, server_fedavg)
+
+    def run_round(state, w, participants, data, momentum, o):
+        weights = np.array([1 if name == "fedsgd" else SIZES[k] for k in participants], float)
+        updates = [train(w, *data[k], momentum, o.get("proximal", 0.0)) for k in participants]
+        delta = sum(p * (u - w) for p, u in zip(weights / weights.sum(), updates))
+        return server(state, w, delta, o)
+
+    return run_round
+
+
+def run(name, options, momentum, workers, start):
+    run_round = globals().get("round_" + name) or mean_round(name)
     state, w, models = {}, start, []
     for participants in ROUNDS:
-        weights = np.array([1 if name == "fedsgd" else SIZES[k] for k in participants], float)
-        mu = options.get("proximal", 0.0)
-        updates = [train(w, *workers[k], momentum, mu) for k in participants]
-        delta = sum(p * (u - w) for p, u in zip(weights / weights.sum(), updates))
-        w = server(state, w, delta, options)
+        w = run_round(state, w, participants, workers, momentum, options)
         models.append(w.tolist())
     return {"strategy": name, "momentum": momentum, "options": options, "models": models}
 
