@@ -571,6 +571,12 @@ static ech_status check_strategy(const ech_config *config)
                                "process: sync, got '%s'",
                                rule->name);
     }
+    if (is_async && ech_config_has(config, "strategy.alpha") &&
+        ech_config_real(config, "strategy.alpha") > 1.0) {
+        return ech_config_fail(config, "strategy.alpha",
+                               "expected above 0 and up to 1 with fedasync, got %g",
+                               ech_config_real(config, "strategy.alpha"));
+    }
     if (!is_async && ech_config_has(config, "pace.trace")) {
         return ech_config_fail(config, "pace.trace", "expected process: async with it");
     }

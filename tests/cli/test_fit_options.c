@@ -306,6 +306,8 @@ Test(fit_options, keys_that_do_not_go_together_are_refused)
         {"data: {file: d.h5}\nstrategy: {selection: bernoulli, workers: 4}\n" REST,
          ":2: strategy.workers: expected strategy.participation, the probability of a worker, "
          "where strategy.selection is 'bernoulli'"},
+        {"data: {file: d.h5}\nprocess: async\nstrategy: {name: fedasync, alpha: 2}\n" REST,
+         ":3: strategy.alpha: expected above 0 and up to 1 with fedasync, got 2"},
         {"data: {file: d.h5}\nstrategy: {mu: 1}\n" REST,
          ":2: strategy.mu is not read where strategy.name is 'fedavg'"},
         {"data:\n  file: d.h5\n  normalize: {mean: [0.1, 0.2, 0.3], std: [1, 1]}\n"
