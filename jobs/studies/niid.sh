@@ -1,20 +1,17 @@
 #!/usr/bin/env bash
 # NIID-Bench's table for FashionMNIST: each row from three initialisations, beside the published
-# figures. Needs the build and out/fashion-mnist.h5 that jobs/demo.sh makes. A run that is there
-# already is not run again.
+# figures. A run that is there already is not run again.
 #
 #   jobs/studies/niid.sh [OPTION...]        options of `echelon fit`, such as --set rounds=2
-#   ECHELON_RANKS=4 jobs/studies/niid.sh
 #   ECHELON_SEEDS="1" ECHELON_ROWS="iid" ECHELON_OUT=out/short jobs/studies/niid.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=jobs/studies/study.sh
+. jobs/studies/study.sh
 
-echelon=build/release/bin/echelon
 out=${ECHELON_OUT:-out/niid}
-seeds=${ECHELON_SEEDS:-1 2 3}
 rows=${ECHELON_ROWS:-iid dirichlet classes-3 classes-2 scaffold}
-cores=$(nproc)
-ranks=${ECHELON_RANKS:-$((cores < 10 ? cores : 10))}
+ranks=$(study_ranks 10)
 
 # What a row is: dataset of its split, strategy, published mean and standard deviation in per cent.
 row() {
@@ -33,10 +30,7 @@ row() {
 
 # Best and last test accuracy after a round, in per cent.
 best_and_last() {
-  "$echelon" inspect "$1" --json | awk '
-    $1 == "\"round\":" { sub(",", "", $2); round = $2 + 0 }
-    $1 == "\"test_accuracy\":" && $2 != "null," && round > 0 {
-      sub(",", "", $2); last = 100 * $2; if (last > best) best = last }
+  study_accuracies "$1" | awk '$1 > 0 { last = $2; if (last > best) best = last }
     END { print best, last }'
 }
 
@@ -46,12 +40,9 @@ for name in $rows; do
   read -r dataset strategy published deviation <<<"$(row "$name")"
   for seed in $seeds; do
     run=$out/$name-$seed
-    if [ ! -f "$run/done" ]; then
-      mpiexec -n "$ranks" "$echelon" fit jobs/studies/niid.yaml --out "$run" --overwrite \
-        --set "seed=$seed" --set "data.split.dataset=$dataset" --set "strategy.name=$strategy" "$@"
-      touch "$run/done"
-    fi
-    read -r best last <<<"$(best_and_last "$run/run.h5")"
+    study_fit "$run" jobs/studies/niid.yaml "$ranks" --set "seed=$seed" \
+      --set "data.split.dataset=$dataset" --set "strategy.name=$strategy" "$@"
+    read -r best last <<<"$(best_and_last "$run")"
     echo "$name,$strategy,$dataset,$seed,$best,$last,$published,$deviation" >>"$out/table.csv"
   done
 done
