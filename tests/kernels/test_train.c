@@ -206,7 +206,8 @@ static void expect_rule_with(const ech_optimizer *optimizer, const float *term)
     const ech_training training = {.epochs = 3, .batch = 1, .optimizer = *optimizer};
     ech_learner *learner = ech_test_learner(tiny, 1, 1, ECH_ENGINE_LANES);
     ech_training_result result;
-    const ech_training_job job = {.samples = &one.samples,
+    const ech_training_job job = {.round = 1,
+                                  .samples = &one.samples,
                                   .indices = one.indices,
                                   .index_count = 1,
                                   .training = &training,
