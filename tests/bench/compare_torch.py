@@ -6,7 +6,7 @@ Echelon; several rounds. A figure is the median over the rounds; the ratio is Ec
 of PyTorch's two. A sample counts gather, normalise, forward, loss, backward and update, on fresh
 batches, on both sides.
 
-    tests/bench/compare_torch.py --echelon build/bin/echelon [--only smallconv] [--rounds 3] [--json]
+    tests/bench/compare_torch.py --echelon build/release/bin/echelon [--only smallconv] [--rounds 3] [--json]
 """
 
 import argparse
@@ -117,7 +117,7 @@ def main():
         torch_worker(model, shape, int(batch), int(threads), float(seconds))
         return 0
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--echelon", default="build/bin/echelon")
+    parser.add_argument("--echelon", default="build/release/bin/echelon")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--only", help="cases whose model's name has this in it")
     parser.add_argument("--rounds", type=int, default=3)
