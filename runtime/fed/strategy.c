@@ -247,13 +247,13 @@ uint64_t ech_strategy_weight_equally(const ech_strategy *strategy, uint64_t samp
     return 1;
 }
 
-void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout,
-                        const ech_aggregate *aggregate, float *global, ech_strategy_step step)
+void ech_strategy_update(ech_strategy *strategy, const ech_layout *layout,
+                         const ech_aggregate *aggregate, float *global)
 {
     for (size_t t = 0; t < layout->tensor_count; t++) {
         const ech_tensor *tensor = &layout->tensors[t];
         if (tensor->kind == ECH_TENSOR_PARAMETER) {
-            step(strategy, aggregate, global, tensor->offset, tensor->count);
+            strategy->rule->step(strategy, aggregate, global, tensor->offset, tensor->count);
         }
         for (uint64_t i = 0; tensor->kind == ECH_TENSOR_STATISTIC && i < tensor->count; i++) {
             global[tensor->offset + i] += aggregate->mean[tensor->offset + i];

@@ -90,10 +90,10 @@ typedef struct {
     void (*keep)(const ech_strategy *strategy, const ech_worker_part *part);
     /** Aggregator: fill the vectors where zeros are no start. NULL: zeros. */
     void (*start)(ech_strategy *strategy);
-    /** Aggregator: the next global values, in place. NULL: the mean itself (only for
-     * ECH_AGGREGATE_STATE without extra). Counters are not its business. */
-    void (*update)(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
-                   float *global);
+    /** Aggregator: the next global values of parameters [first, first + count), in place. NULL: the
+     * mean itself (only for ECH_AGGREGATE_STATE without extra). */
+    void (*step)(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
+                 uint64_t first, uint64_t count);
     /** Aggregator of the asynchronous process; NULL: a rule of rounds in step, as all others. */
     const ech_async_rule *async;
 } ech_strategy_rule;
@@ -120,6 +120,12 @@ void ech_strategy_destroy(ech_strategy **strategy);
 /** Bytes that a worker gets, and sends back, in a round: the model's state and the extra. */
 uint64_t ech_strategy_down_bytes(const ech_strategy *strategy);
 uint64_t ech_strategy_up_bytes(const ech_strategy *strategy);
+
+/** The next global values by a rule that has a step: `step` for parameters; running statistics have
+ * no gradient and move by the mean itself. Counters stay.
+ * @param layout  the model's. */
+void ech_strategy_update(ech_strategy *strategy, const ech_layout *layout,
+                         const ech_aggregate *aggregate, float *global);
 
 /** Write what travels down behind the values of the global model. */
 void ech_strategy_publish(const ech_strategy *strategy, float *global);

@@ -15,12 +15,6 @@ static void step(ech_strategy *strategy, const ech_aggregate *aggregate, float *
     }
 }
 
-static void update(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
-                   float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step);
-}
-
 /* Hsu, Qi and Brown, "Measuring the effects of non-identical data distribution for federated visual
  * classification" (2019): the mean difference drives a momentum of the server's. */
 const ech_strategy_rule ech_strategy_fedavgm = {
@@ -34,5 +28,5 @@ const ech_strategy_rule ech_strategy_fedavgm = {
                  .server_tau = 1e-3},
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
-    .update = update,
+    .step = step,
 };

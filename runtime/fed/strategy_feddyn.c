@@ -44,12 +44,6 @@ static void step(ech_strategy *strategy, const ech_aggregate *aggregate, float *
     }
 }
 
-static void update(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
-                   float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step);
-}
-
 const ech_strategy_rule ech_strategy_feddyn = {
     .name = "feddyn",
     .form = ECH_AGGREGATE_DIFFERENCE,
@@ -63,5 +57,5 @@ const ech_strategy_rule ech_strategy_feddyn = {
     .weight = ech_strategy_weight_equally,
     .prepare = prepare,
     .keep = keep,
-    .update = update,
+    .step = step,
 };

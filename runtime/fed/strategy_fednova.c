@@ -27,12 +27,6 @@ static void step(ech_strategy *strategy, const ech_aggregate *aggregate, float *
     }
 }
 
-static void update(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
-                   float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step);
-}
-
 const ech_strategy_rule ech_strategy_fednova = {
     .name = "fednova",
     .form = ECH_AGGREGATE_DIFFERENCE,
@@ -44,5 +38,5 @@ const ech_strategy_rule ech_strategy_fednova = {
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .finish = finish,
-    .update = update,
+    .step = step,
 };

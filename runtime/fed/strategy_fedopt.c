@@ -78,24 +78,6 @@ static void step_adam(ech_strategy *strategy, const ech_aggregate *aggregate, fl
     take_step(strategy, aggregate, global, first, count);
 }
 
-static void update_adagrad(ech_strategy *strategy, const ech_layout *layout,
-                           const ech_aggregate *aggregate, float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step_adagrad);
-}
-
-static void update_yogi(ech_strategy *strategy, const ech_layout *layout,
-                        const ech_aggregate *aggregate, float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step_yogi);
-}
-
-static void update_adam(ech_strategy *strategy, const ech_layout *layout,
-                        const ech_aggregate *aggregate, float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step_adam);
-}
-
 const ech_strategy_rule ech_strategy_fedadagrad = {
     .name = "fedadagrad",
     .form = ECH_AGGREGATE_DIFFERENCE,
@@ -107,7 +89,7 @@ const ech_strategy_rule ech_strategy_fedadagrad = {
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .start = start,
-    .update = update_adagrad,
+    .step = step_adagrad,
 };
 
 const ech_strategy_rule ech_strategy_fedyogi = {
@@ -123,7 +105,7 @@ const ech_strategy_rule ech_strategy_fedyogi = {
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .start = start,
-    .update = update_yogi,
+    .step = step_yogi,
 };
 
 const ech_strategy_rule ech_strategy_fedadam = {
@@ -139,5 +121,5 @@ const ech_strategy_rule ech_strategy_fedadam = {
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_samples,
     .start = start,
-    .update = update_adam,
+    .step = step_adam,
 };

@@ -29,15 +29,4 @@ uint64_t ech_strategy_weight_samples(const ech_strategy *strategy, uint64_t samp
 /** Worker part: all updates count the same. */
 uint64_t ech_strategy_weight_equally(const ech_strategy *strategy, uint64_t samples);
 
-/** What a rule does to elements [first, first + count) of the parameters. */
-typedef void (*ech_strategy_step)(ech_strategy *strategy, const ech_aggregate *aggregate,
-                                  float *global, uint64_t first, uint64_t count);
-
-/**
- * Aggregator part of a rule that steps along the mean difference: `step` for parameters; running
- * statistics have no gradient and take the mean itself.
- */
-void ech_strategy_apply(ech_strategy *strategy, const ech_layout *layout,
-                        const ech_aggregate *aggregate, float *global, ech_strategy_step step);
-
 #endif

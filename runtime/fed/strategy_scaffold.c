@@ -66,12 +66,6 @@ static void step(ech_strategy *strategy, const ech_aggregate *aggregate, float *
     }
 }
 
-static void update(ech_strategy *strategy, const ech_layout *layout, const ech_aggregate *aggregate,
-                   float *global)
-{
-    ech_strategy_apply(strategy, layout, aggregate, global, step);
-}
-
 const ech_strategy_rule ech_strategy_scaffold = {
     .name = "scaffold",
     .form = ECH_AGGREGATE_DIFFERENCE,
@@ -87,5 +81,5 @@ const ech_strategy_rule ech_strategy_scaffold = {
     .prepare = prepare,
     .finish = finish,
     .keep = keep,
-    .update = update,
+    .step = step,
 };

@@ -187,7 +187,7 @@ static ech_status average(ech_sync *sync, uint32_t slot, bool in_place)
 static ech_status update_model(ech_sync *sync, uint32_t slot)
 {
     ech_strategy *strategy = sync->options.strategy;
-    const bool in_place = strategy->rule->update == NULL;
+    const bool in_place = strategy->rule->step == NULL;
     ech_status status = average(sync, slot, in_place);
     if (status != ECH_OK) {
         return status;
@@ -201,7 +201,7 @@ static ech_status update_model(ech_sync *sync, uint32_t slot)
         const ech_aggregate aggregate = {.mean = ech_replica_mean(sync->process->replica),
                                          .weight = ech_exact_sum_weight(sum),
                                          .weight_all = sync->weight_all};
-        strategy->rule->update(strategy, trainer->layout(trainer->self), &aggregate, model.values);
+        ech_strategy_update(strategy, trainer->layout(trainer->self), &aggregate, model.values);
         ech_strategy_publish(strategy, model.values);
     }
     sync->process->report.phase_seconds[ECH_PHASE_AGGREGATE] +=

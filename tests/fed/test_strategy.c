@@ -26,7 +26,7 @@ Test(strategy, every_rule_is_found_by_its_name_and_can_be_made)
     for (uint32_t i = 0; ech_strategy_rule_at(i) != NULL; i++) {
         const ech_strategy_rule *rule = ech_strategy_rule_at(i);
         cr_expect_eq(ech_strategy_rule_find(rule->name), rule);
-        cr_expect(rule->form == ECH_AGGREGATE_STATE || rule->update != NULL || rule->async != NULL);
+        cr_expect(rule->form == ECH_AGGREGATE_STATE || rule->step != NULL || rule->async != NULL);
         ech_strategy *strategy = create(rule->name, 1.0);
         cr_expect_eq(strategy->rule, rule);
         ech_strategy_destroy(&strategy);
@@ -117,7 +117,7 @@ Test(strategy, statistics_take_the_mean_difference_itself)
     const ech_aggregate aggregate = {.mean = mean, .weight = 1, .weight_all = 4};
     for (uint32_t i = 0; ech_strategy_rule_at(i) != NULL; i++) {
         const ech_strategy_rule *rule = ech_strategy_rule_at(i);
-        if (rule->update == NULL) {
+        if (rule->step == NULL) {
             continue;
         }
         ech_strategy_options options = rule->defaults;
@@ -128,8 +128,8 @@ Test(strategy, statistics_take_the_mean_difference_itself)
         for (uint64_t e = 0; e < layout->value_count; e++) {
             mean[e] = 0.5F;
         }
-        rule->update(strategy, layout, &aggregate, global);
-        rule->update(strategy, layout, &aggregate, global);
+        ech_strategy_update(strategy, layout, &aggregate, global);
+        ech_strategy_update(strategy, layout, &aggregate, global);
         for (uint64_t e = 0; e < layout->value_count; e++) {
             const bool is_statistic =
                 e >= statistic->offset && e < statistic->offset + statistic->count;

@@ -175,8 +175,8 @@ static void run_round(const problem *p, ech_strategy *strategy, const ech_layout
     for (uint32_t worker = 0; worker < p->worker_count; worker++) {
         aggregate.weight_all += strategy->rule->weight(strategy, p->workers[worker].sample_count);
     }
-    if (strategy->rule->update != NULL) {
-        strategy->rule->update(strategy, layout, &aggregate, f->global);
+    if (strategy->rule->step != NULL) {
+        ech_strategy_update(strategy, layout, &aggregate, f->global);
         ech_strategy_publish(strategy, f->global);
     } else {
         memcpy(f->global, mean, p->dimension * sizeof *mean);
