@@ -164,10 +164,6 @@ static ech_status create_trainer(fit_job *job)
 static ech_status find_checkpoint(fit_job *job)
 {
     ech_status status = ECH_OK;
-    if (job->arguments->resume && job->options.process == ECH_FIT_PROCESS_ASYNC) {
-        return agree(job, ech_fail(ECH_ERR_CONFIG, "--resume: expected process: sync; an async run "
-                                                   "begins anew"));
-    }
     if (job->is_first && job->arguments->resume) {
         status = ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
                                      ech_fit_trainer_engines(job->trainer), &job->checkpoint);
@@ -209,6 +205,15 @@ static ech_status create_process(fit_job *job)
     return ech_fit_process_create(job->machine, &job->options, job->io, &options, &job->process);
 }
 
+static ech_fit_keepers keepers_of(const fit_job *job)
+{
+    return (ech_fit_keepers){
+        .states = ech_fit_process_worker_states(job->process),
+        .async = ech_fit_process_async(job->process),
+        .value_count = job->strategy->value_count,
+    };
+}
+
 static ech_status fill_model(fit_job *job)
 {
     const ech_state model = ech_fit_process_model(job->process);
@@ -218,9 +223,9 @@ static ech_status fill_model(fit_job *job)
     }
     ech_status status = ech_fit_resume_read(job->checkpoint, job->network->layout, model,
                                             job->strategy, &job->mark);
-    ech_worker_states *states = ech_fit_process_worker_states(job->process);
-    if (status == ECH_OK && states != NULL) {
-        status = ech_fit_kept_restore(job->checkpoint, job->network->layout->value_count, states);
+    if (status == ECH_OK) {
+        const ech_fit_keepers keepers = keepers_of(job);
+        status = ech_fit_kept_restore(job->checkpoint, &keepers);
     }
     ech_checkpoint_close(&job->checkpoint);
     return status;
@@ -301,7 +306,7 @@ static ech_status create_output(fit_job *job)
         .resume = job->rounds_done > 0 ? &job->mark : NULL,
         .layout = job->network->layout,
         .strategy = job->strategy,
-        .states = ech_fit_process_worker_states(job->process),
+        .keepers = keepers_of(job),
         .rounds_done = job->rounds_done,
         .rounds = job->options.rounds,
         .checkpoint_every = job->options.checkpoint.every,
