@@ -91,9 +91,9 @@ void ech_async_lanes_destroy(ech_async *async);
 /** Ranks of a host that train. */
 uint32_t ech_async_training_ranks(const ech_machine *machine, int host);
 /** A unit's next round begins: from its parent's current version. */
-void ech_async_unit_begin(ech_async *async, uint32_t unit);
+void ech_async_unit_begin(ech_async *async, uint32_t number);
 /** Submit the tasks of a unit that has begun; a lane is free. */
-ech_status ech_async_unit_train(ech_async *async, uint32_t unit);
+ech_status ech_async_unit_train(ech_async *async, uint32_t number);
 /** Have all the trainings of a lane ended? */
 bool ech_async_lane_has_ended(const ech_async *async, const ech_async_lane *lane);
 /** What a worker of a lane's unit did, once it is done. */
@@ -109,7 +109,7 @@ void ech_async_lanes_stop(ech_async *async);
 /* ---- async_arrivals.c ---- */
 
 /** A unit's training has ended, or is waited for: apply its update, and hand up what is due. */
-ech_status ech_async_arrive(ech_async *async, uint32_t unit);
+ech_status ech_async_arrive(ech_async *async, uint32_t number);
 
 /* ---- async_turns.c ---- */
 
