@@ -9,7 +9,7 @@
 
 #include "runtime/base/child.h"
 
-enum { PROGRAM_ARGUMENTS_MAX = 24 };
+enum { PROGRAM_ARGUMENTS_MAX = 40 };
 
 /** Run `echelon` with arguments ended by NULL, for at most a minute; the caller frees the result.
  */

@@ -4,14 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/cli/program.h"
-#include "tests/cli/tiny_data.h"
-#include "tests/support.h"
-
-enum { HASH_DIGITS = 32, PATH_BYTES = ECH_TEST_PATH_BYTES + 64 };
-
-static char folder[ECH_TEST_PATH_BYTES];
-static char config_path[ECH_TEST_PATH_BYTES];
+#include "tests/cli/fit_folder.h"
 
 static const char config_text[] =
     "seed: 3\n"
@@ -26,19 +19,10 @@ static const char config_text[] =
 
 static void start(void)
 {
-    ech_test_make_directory(folder);
-    ech_test_write_text(folder, "fit.yaml", config_text, config_path);
-    char data_path[ECH_TEST_PATH_BYTES];
-    tiny_data_make(folder, data_path);
+    fit_folder_start(config_text);
 }
 
-static void stop(void)
-{
-    ech_test_remove_directory(folder);
-    ech_test_expect_no_leak();
-}
-
-TestSuite(fit_async, .init = start, .fini = stop, .timeout = 300);
+TestSuite(fit_async, .init = start, .fini = fit_folder_stop, .timeout = 300);
 
 typedef struct {
     unsigned ranks;
@@ -63,38 +47,24 @@ static const char *const federations[][SETS_MAX] = {
 enum { FEDERATIONS = sizeof federations / sizeof *federations };
 
 static void fit(const place *where, const char *const sets[SETS_MAX], const char *clock,
-                const char *replay, const char *out, char hash[HASH_DIGITS + 1])
+                const char *replay, const char *out, char hash[FIT_HASH_BYTES])
 {
-    char out_path[PATH_BYTES];
-    snprintf(out_path, sizeof out_path, "%s/%s", folder, out);
-    const char *arguments[PROGRAM_ARGUMENTS_MAX] = {"fit", config_path, "--out", out_path,
-                                                    "--overwrite"};
-    size_t count = 5;
+    fit_run run = {.ranks = where->ranks, .environment = where->environment, .out = out};
+    size_t count = 0;
     for (size_t i = 0; i < SETS_MAX && sets[i] != NULL; i++) {
-        arguments[count++] = "--set";
-        arguments[count++] = sets[i];
+        run.sets[count++] = sets[i];
     }
-    for (const char *const *set = (const char *const[]){clock, replay, NULL}; *set != NULL; set++) {
-        arguments[count++] = "--set";
-        arguments[count++] = *set;
-    }
-    const char *environment[] = {where->environment, NULL};
-    ech_child_result result = program_run_job(where->ranks, environment, arguments);
-    cr_assert_eq(result.exit_code, 0, "%s", result.errors);
-    static const char label[] = "model xxh128 ";
-    const char *line = strstr(result.output, label);
-    cr_assert_not_null(line, "%s", result.output);
-    memcpy(hash, line + strlen(label), HASH_DIGITS);
-    hash[HASH_DIGITS] = '\0';
-    ech_child_result_free(&result);
+    run.sets[count++] = clock;
+    run.sets[count] = replay;
+    fit_folder_hash(&run, hash);
 }
 
 Test(fit_async, the_virtual_clock_gives_one_model_on_any_ranks_and_hosts)
 {
     for (size_t f = 0; f < FEDERATIONS; f++) {
-        char first[HASH_DIGITS + 1] = "";
+        char first[FIT_HASH_BYTES] = "";
         for (size_t p = 0; p < PLACES; p++) {
-            char hash[HASH_DIGITS + 1];
+            char hash[FIT_HASH_BYTES];
             fit(&places[p], federations[f], "clock=virtual", NULL, "out", p == 0 ? first : hash);
             if (p > 0) {
                 cr_expect_str_eq(hash, first, "federation %zu, place %zu", f, p);
@@ -106,13 +76,13 @@ Test(fit_async, the_virtual_clock_gives_one_model_on_any_ranks_and_hosts)
 /* A log is refused unless each worker is in it exactly `rounds` times, in order. */
 Test(fit_async, the_log_of_a_real_run_gives_its_model_again_anywhere)
 {
-    char replay[PATH_BYTES];
-    snprintf(replay, sizeof replay, "replay=%s/real/run.h5", folder);
+    char replay[FIT_PATH_BYTES];
+    snprintf(replay, sizeof replay, "replay=%s/real/run.h5", fit_folder());
     for (size_t f = 0; f < FEDERATIONS; f++) {
-        char first[HASH_DIGITS + 1];
+        char first[FIT_HASH_BYTES];
         fit(&places[f], federations[f], "clock=real", NULL, "real", first);
         for (size_t p = 0; p < PLACES; p++) {
-            char hash[HASH_DIGITS + 1];
+            char hash[FIT_HASH_BYTES];
             fit(&places[p], federations[f], replay, NULL, "again", hash);
             cr_expect_str_eq(hash, first, "federation %zu, place %zu", f, p);
         }
@@ -122,8 +92,8 @@ Test(fit_async, the_log_of_a_real_run_gives_its_model_again_anywhere)
 Test(fit_async, rounds_in_step_have_the_same_model_on_either_clock)
 {
     static const char *const sets[SETS_MAX] = {"process=sync", "strategy.name=fedavg"};
-    char real[HASH_DIGITS + 1];
-    char simulated[HASH_DIGITS + 1];
+    char real[FIT_HASH_BYTES];
+    char simulated[FIT_HASH_BYTES];
     fit(&places[1], sets, "clock=real", NULL, "real", real);
     fit(&places[3], sets, "clock=virtual", "pace.jitter=0.1", "virtual", simulated);
     cr_expect_str_eq(simulated, real);
