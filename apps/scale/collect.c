@@ -32,12 +32,11 @@ static ech_status load_study(collection *all)
 {
     char path[ECH_STUDY_PATH_BYTES];
     char base[ECH_STUDY_PATH_BYTES];
-    size_t bytes = 0;
     snprintf(base, sizeof base, "config=%s/base.yaml", all->folder);
     snprintf(path, sizeof path, "%s/study.yaml", all->folder);
     const char *const sets[] = {base, "set=[]"};
     const ech_status status = ech_study_load(path, sets, 2, &all->study);
-    return status == ECH_OK ? ech_yaml_file_text(path, &all->text, &bytes) : status;
+    return status == ECH_OK ? ech_config_write(all->study.config, &all->text) : status;
 }
 
 static void name_file(const collection *all, const ech_study_run *run, const char *name,

@@ -108,7 +108,7 @@ static ech_status workers_most(const ech_config *config, const char *model, uint
         return ech_config_fail(config, "workers_most", "expected {MODEL: NUMBER}, got %s",
                                ech_yaml_kind_name(node));
     }
-    const ech_yaml_node *most = model != NULL ? ech_yaml_find(node, model) : NULL;
+    const ech_yaml_node *most = node != NULL && model != NULL ? ech_yaml_find(node, model) : NULL;
     int64_t value = 0;
     if (most == NULL) {
         return ECH_OK;

@@ -10,7 +10,7 @@
 
 #include "runtime/base/memory.h"
 
-enum { NAME_BYTES = 64, PROGRAM_BYTES = 4096 };
+enum { NAME_BYTES = 64, PROGRAM_BYTES = 4096, FILE_BYTES = ECH_STUDY_PATH_BYTES + 2 * NAME_BYTES };
 
 typedef struct {
     const ech_study *study;
@@ -31,7 +31,7 @@ static ech_status make_folder(const char *path)
 /* "folder/name"; the buffer is given back empty. */
 static ech_status put(const char *folder, const char *name, ech_buffer *text)
 {
-    char path[ECH_STUDY_PATH_BYTES + NAME_BYTES];
+    char path[FILE_BYTES];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     const ech_status status = text->status == ECH_OK ? ech_buffer_write(text, path) : text->status;
     ech_buffer_clear(text);
@@ -80,8 +80,8 @@ static ech_status put_list(const writing *all, size_t job, const char *name)
 
 static ech_status put_job(const writing *all, size_t number, const char *name)
 {
-    char config[ECH_STUDY_PATH_BYTES + NAME_BYTES];
-    char list[ECH_STUDY_PATH_BYTES + NAME_BYTES];
+    char config[FILE_BYTES];
+    char list[FILE_BYTES];
     char file[NAME_BYTES];
     snprintf(config, sizeof config, "%s/base.yaml", all->folder);
     snprintf(list, sizeof list, "%s/%s.runs", all->jobs, name);
