@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # settings come from the script that sources it
 # What the job scripts of all schedulers share: source it under bash, after the settings.
 #
 # Works through a list of runs, one a line: the run's name, then options of `echelon fit`. Each has

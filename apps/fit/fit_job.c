@@ -48,10 +48,6 @@ static ech_status agree(const fit_job *job, ech_status mine)
 static ech_status find_checkpoint(fit_job *job)
 {
     ech_status status = ECH_OK;
-    if (job->base.arguments->resume && job->base.options.process == ECH_FIT_PROCESS_ASYNC) {
-        return agree(job, ech_fail(ECH_ERR_CONFIG, "--resume: expected process: sync; an async run "
-                                                   "begins anew"));
-    }
     if (job->base.is_first && job->base.arguments->resume) {
         status =
             ech_fit_resume_open(job->base.io, job->base.arguments->folder, job->base.config_text,
@@ -96,6 +92,15 @@ static ech_status create_process(fit_job *job)
                                   &job->process);
 }
 
+static ech_fit_keepers keepers_of(const fit_job *job)
+{
+    return (ech_fit_keepers){
+        .states = ech_fit_process_worker_states(job->process),
+        .async = ech_fit_process_async(job->process),
+        .value_count = job->base.strategy->value_count,
+    };
+}
+
 static ech_status fill_model(fit_job *job)
 {
     const ech_state model = ech_fit_process_model(job->process);
@@ -105,10 +110,9 @@ static ech_status fill_model(fit_job *job)
     }
     ech_status status = ech_fit_resume_read(job->checkpoint, job->base.network->layout, model,
                                             job->base.strategy, &job->mark, &job->deadline);
-    ech_worker_states *states = ech_fit_process_worker_states(job->process);
-    if (status == ECH_OK && states != NULL) {
-        status =
-            ech_fit_kept_restore(job->checkpoint, job->base.network->layout->value_count, states);
+    if (status == ECH_OK) {
+        const ech_fit_keepers keepers = keepers_of(job);
+        status = ech_fit_kept_restore(job->checkpoint, &keepers);
     }
     ech_checkpoint_close(&job->checkpoint);
     return status;
@@ -189,7 +193,7 @@ static ech_status create_output(fit_job *job)
         .resume = job->rounds_done > 0 ? &job->mark : NULL,
         .layout = job->base.network->layout,
         .strategy = job->base.strategy,
-        .states = ech_fit_process_worker_states(job->process),
+        .keepers = keepers_of(job),
         .rounds_done = job->rounds_done,
         .rounds = job->base.options.rounds,
         .checkpoint_every = job->base.options.checkpoint.every,

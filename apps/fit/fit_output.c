@@ -3,14 +3,13 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_trainer.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/progress.h"
 #include "runtime/mpi/interrupt.h"
 
-enum { PATH_BYTES = 4096, BLOBS_MAX = 3 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS };
+enum { PATH_BYTES = 4096, BLOBS_MAX = 3 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS_MAX };
 
 #define NO_ROUND UINT64_MAX
 
@@ -210,11 +209,7 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
             (ech_blob){names[v], strategy->vectors[v], strategy->value_count * sizeof(float)};
     }
     ech_fit_kept kept = {0};
-    if (output->options.states != NULL) {
-        status =
-            ech_fit_kept_pack(output->options.states, strategy->value_count, &kept, &blobs[count]);
-        count += ECH_FIT_KEPT_BLOBS;
-    }
+    status = ech_fit_kept_pack(&output->options.keepers, &kept, blobs, &count);
     const ech_checkpoint_content content = {
         .round = round,
         .config = output->options.config,

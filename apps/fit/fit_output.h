@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "apps/fit/fit_deadline.h"
+#include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_totals.h"
 #include "io/checkpoint.h"
 #include "io/record.h"
@@ -18,7 +19,6 @@
 #include "runtime/base/status.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/strategy.h"
-#include "runtime/fed/worker_states.h"
 #include "runtime/task/record.h"
 
 /** Names of the blobs that hold the record's mark, and the network and engines that the bits come
@@ -36,8 +36,8 @@ typedef struct {
     size_t app_count;
     const ech_record_mark *resume; /* NULL: a new record */
     const ech_layout *layout;
-    const ech_strategy *strategy;    /* its vectors go into checkpoints */
-    const ech_worker_states *states; /* so do these; NULL where workers keep nothing */
+    const ech_strategy *strategy; /* its vectors go into checkpoints */
+    ech_fit_keepers keepers;      /* what they keep does too */
     uint64_t rounds_done;
     uint64_t rounds;
     uint64_t checkpoint_every; /* rounds; 0: at the end only */

@@ -253,9 +253,9 @@ static char labels_path[2 * ECH_TEST_PATH_BYTES];
 
 static bool import_idx(void)
 {
-    ech_samples samples;
+    ech_import samples;
     const ech_status status = ech_import_idx(path, labels_path, &samples);
-    ech_samples_free(&samples);
+    ech_import_free(&samples);
     cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT, "status %d: %s", (int)status,
               ech_status_message());
     return status == ECH_OK;
