@@ -3,7 +3,7 @@
 # `echelon plan`; as it is, it runs jobs/demo.yaml from the top of the tree.
 set -euo pipefail
 
-here=jobs                           # folder of runs.sh
+here="jobs"                         # folder of runs.sh
 echelon=build/release/bin/echelon   # the program
 config=jobs/demo.yaml               # configuration
 list=                               # runs, one a line; empty: the configuration alone

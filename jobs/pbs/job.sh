@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "${PBS_O_WORKDIR:-.}" # PBS starts jobs in the home folder
 
-here=jobs                           # folder of runs.sh
+here="jobs"                         # folder of runs.sh
 echelon=build/release/bin/echelon   # the program
 config=jobs/demo.yaml               # configuration
 list=                               # runs, one a line; empty: the configuration alone

@@ -17,7 +17,7 @@
 #SBATCH --signal=B:USR1@60
 set -euo pipefail
 
-here=jobs                           # folder of runs.sh
+here="jobs"                         # folder of runs.sh
 echelon=build/release/bin/echelon   # the program
 config=jobs/demo.yaml               # configuration
 list=                               # runs, one a line; empty: the configuration alone

@@ -113,7 +113,7 @@ Test(scale_script, pbs_is_asked_for_what_the_job_needs)
 Test(scale_script, what_is_not_given_is_left_to_the_site)
 {
     static const char *const examples[] = {
-        "--time=",    "--signal=",       "--partition=", "--account=", "-l walltime",
+        "--time=",    "--signal=",       "--partition=", "--account=", "#PBS -l wall",
         "#PBS -q",    "#PBS -A",         "\nhere=jobs",  "=build/",    "config=jobs",
         "\nout=out/", "echelon-job.log", "script=jobs"};
     for (int s = 0; s < ECH_SCHEDULER_COUNT; s++) {
