@@ -44,6 +44,11 @@ static void add_fit(ech_launch_command *command, const ech_fit_arguments *fit, b
     }
     add(command, "--out");
     add(command, fit->folder);
+    if (fit->until_s > 0) {
+        snprintf(command->until, sizeof command->until, "%llu", (unsigned long long)fit->until_s);
+        add(command, "--until");
+        add(command, command->until);
+    }
     if (fit->json) {
         add(command, "--json");
     }

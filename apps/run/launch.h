@@ -16,6 +16,7 @@
 enum {
     ECH_LAUNCH_OPTIONS_MAX = 64,
     ECH_LAUNCH_COUNT_BYTES = 16,
+    ECH_LAUNCH_NUMBER_BYTES = 24,
     ECH_LAUNCH_ARGUMENTS_MAX = ECH_LAUNCH_OPTIONS_MAX + 2 * ECH_FIT_SETS_MAX + 16,
 };
 
@@ -34,6 +35,7 @@ typedef struct {
     const char *arguments[ECH_LAUNCH_ARGUMENTS_MAX]; /* ended by NULL */
     size_t count;
     char ranks[ECH_LAUNCH_COUNT_BYTES];
+    char until[ECH_LAUNCH_NUMBER_BYTES];
     char program[PATH_MAX];
 } ech_launch_command;
 

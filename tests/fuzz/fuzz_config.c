@@ -7,9 +7,8 @@
 
 static ech_status load(const char *text, size_t bytes, ech_config **config)
 {
-    size_t count = 0;
-    const ech_option_section *sections = ech_fit_sections(&count);
-    return ech_config_load_text(text, bytes, "fuzz.yaml", NULL, 0, sections, count, config);
+    return ech_fit_config_load(fuzz_store("fit.yaml", (const uint8_t *)text, bytes), NULL, 0,
+                               config);
 }
 
 /* Configurations of fit; the effective one, written and read, must give the same once more. */
@@ -32,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     ech_free(text);
     ech_config_destroy(&again);
     ech_config_destroy(&config);
+    fuzz_remove("fit.yaml");
     fuzz_expect_balance(before);
     return 0;
 }
