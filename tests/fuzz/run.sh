@@ -97,7 +97,7 @@ END
 # One target: its words go to a log, which is shown if it found something.
 fuzz() {
   local name=$1 log=build/fuzz/$1.log
-  if build/fuzz/tests/fuzz_"$name" "$corpus/$name" -max_total_time="$seconds" -timeout=20 \
+  if build/fuzz/tests/fuzz_"$name" "$corpus/$name" -max_total_time="$seconds" -timeout=120 \
     -rss_limit_mb=2048 -max_len=65536 -artifact_prefix="$found/$name-" >"$log" 2>&1; then
     echo "$name: $(grep -o 'Done .*' "$log"), $(find "$corpus/$name" -type f | wc -l) inputs kept"
   else
