@@ -193,3 +193,20 @@ Test(run, a_resume_where_nothing_was_written_begins_anew)
     fit_folder_hash(&(fit_run){.out = "never-made", .resume = true}, hash);
     cr_expect_str_eq(hash, expected);
 }
+
+Test(run, checkpoints_are_apart_by_the_seconds_that_are_asked_for)
+{
+    char hash[FIT_HASH_BYTES];
+    unsigned count = 0;
+    fit_folder_hash(&(fit_run){.sets = {"checkpoint.seconds=3600", "checkpoint.keep=100"}}, hash);
+    DIR *directory = opendir(out_path);
+    cr_assert_not_null(directory);
+    for (const struct dirent *entry = readdir(directory); entry != NULL;
+         entry = readdir(directory)) {
+        if (strncmp(entry->d_name, "checkpoint-", strlen("checkpoint-")) == 0) {
+            count++;
+        }
+    }
+    closedir(directory);
+    cr_expect_eq(count, 1, "%u checkpoints, only that of the end was expected", count);
+}

@@ -250,6 +250,24 @@ Test(checkpoint, another_model_is_refused_by_name)
     ech_checkpoint_close(&checkpoint);
 }
 
+static ech_status refuse(void *argument)
+{
+    return ech_fail(ECH_ERR_FILE, "%s is not safe", (const char *)argument);
+}
+
+Test(checkpoint, one_that_relies_on_what_is_not_safe_gets_no_name)
+{
+    const ech_checkpoint_content content = {.round = 7,
+                                            .config = config,
+                                            .model = {values, counters},
+                                            .precondition = refuse,
+                                            .precondition_argument = "the record"};
+    cr_assert_eq(ech_checkpoint_writer_begin(writer, &content), ECH_OK);
+    cr_expect_eq(ech_checkpoint_writer_finish(writer), ECH_ERR_FILE);
+    cr_expect_str_eq(ech_status_message(), "the record is not safe");
+    cr_expect_eq(ech_test_count_entries(fixture_folder), 0);
+}
+
 Test(checkpoint, bad_blob_names_are_refused)
 {
     const char *const names[] = {"", "/a", "a/", "a//b", "a b", "../a\n"};
