@@ -70,8 +70,8 @@ static pid_t start_killer(const char *mark)
         return killer;
     }
     await_checkpoint();
-    const char *arguments[] = {
-        ECH_BUILD_DIR "/tests/kill_rank", mark, out_path, "train", "1", "0", NULL};
+    static const char program[] = ECH_BUILD_DIR "/tests/kill_rank";
+    const char *arguments[] = {program, mark, out_path, "train", "1", "0", NULL};
     const ech_child_options options = {
         .arguments = arguments, .timeout_ns = look_for_ns, .output_bytes_max = FIT_PATH_BYTES};
     ech_child_result result;
@@ -130,21 +130,33 @@ Test(run, bad_input_is_not_tried_again)
     ech_child_result_free(&result);
 }
 
-/* A process of its own sends `signal_number` to the supervisor, its parent's other child. */
-static pid_t start_stopper(int signal_number, const char *mark)
+/* The test's other child: the supervisor. */
+static pid_t find_sibling(void)
+{
+    char path[MARK_BYTES];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)getppid(), (int)getppid());
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fscanf(file, "%d", &pid) == 1 && pid == getpid()) {
+        pid = 0;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return pid;
+}
+
+/* A process of its own, which sends the supervisor a signal once there is a checkpoint. */
+static pid_t start_stopper(int signal_number)
 {
     const pid_t stopper = fork();
     cr_assert_geq(stopper, 0);
     if (stopper > 0) {
         return stopper;
     }
-    char command[FIT_PATH_BYTES];
     await_checkpoint();
-    snprintf(command, sizeof command,
-             "for p in /proc/[0-9]*; do grep -qsz '^%s$' $p/environ && grep -qsz '^run$' "
-             "$p/cmdline && kill -%d ${p#/proc/}; done; true",
-             mark, signal_number);
-    _exit(system(command) == 0 ? 0 : 1);
+    const pid_t supervisor = find_sibling();
+    _exit(supervisor > 0 && kill(supervisor, signal_number) == 0 ? 0 : 1);
 }
 
 /* `echelon run` with `rounds=ROUNDS` set, in a folder; the fingerprint of what it made. */
@@ -160,7 +172,6 @@ static void run_rounds(const char *rounds, const char *out, const char *more,
 
 Test(run, a_signal_stops_it_early_with_a_checkpoint)
 {
-    char mark[MARK_BYTES];
     char reference[FIT_PATH_BYTES];
     char rounds[MARK_BYTES];
     char expected[FIT_HASH_BYTES];
