@@ -177,11 +177,9 @@ Test(run, a_signal_stops_it_early_with_a_checkpoint)
     char expected[FIT_HASH_BYTES];
     char hash[FIT_HASH_BYTES];
     unsigned done = 0;
-    snprintf(mark, sizeof mark, "ECH_TEST_RUN=%d", (int)getpid());
-    const pid_t stopper = start_stopper(SIGUSR1, mark);
-    ech_child_result result = program_run_environment(
-        (const char *[]){mark, NULL}, (const char *[]){"run", "-n", "2", config_path, "--out",
-                                                       out_path, "--set", "rounds=100000", NULL});
+    const pid_t stopper = start_stopper(SIGUSR1);
+    ech_child_result result = program_run((const char *[]){
+        "run", "-n", "2", config_path, "--out", out_path, "--set", "rounds=100000", NULL});
     waitpid(stopper, NULL, 0);
     cr_assert_eq(result.exit_code, 75, "%d: %s", result.exit_code, result.errors);
     const char *told = strstr(result.errors, "stopped after round ");
