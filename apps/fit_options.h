@@ -70,9 +70,16 @@ typedef struct {
     struct {
         const char *name;
         ech_strategy_options options;
+        const char *plugin; /* NULL: none */
+        const char *plugin_options;
     } strategy;
 
     ech_training train;
+
+    struct {
+        const char *plugin; /* instead of `model` and `data`; NULL: none */
+        const char *plugin_options;
+    } training;
 
     struct {
         uint32_t tiers;

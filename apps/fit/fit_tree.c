@@ -35,29 +35,32 @@ static ech_status place(ech_fit_tree *tree, const ech_machine *machine)
     return status;
 }
 
-static ech_status count_samples(ech_fit_tree *tree, const ech_fit_data *data)
+/* Where nobody has samples there is no data at all. */
+static ech_status count_samples(ech_fit_tree *tree, const ech_trainer *trainer)
 {
-    if (ech_fit_data_info(data) == NULL) {
-        return ECH_OK;
-    }
     const uint32_t workers = ech_topology_worker_count(tree->topology);
     tree->samples = ech_calloc(workers, sizeof *tree->samples);
     if (tree->samples == NULL) {
         return ECH_ERR_MEMORY;
     }
+    uint64_t samples = 0;
     for (uint32_t worker = 0; worker < workers; worker++) {
-        const uint32_t *indices = NULL;
-        tree->samples[worker] = ech_fit_data_worker(data, worker, &indices);
+        tree->samples[worker] = trainer->sample_count(trainer->self, worker);
+        samples += tree->samples[worker];
+    }
+    if (samples == 0) {
+        ech_free(tree->samples);
+        tree->samples = NULL;
     }
     return ECH_OK;
 }
 
 ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_machine *machine,
-                                 const ech_fit_data *data)
+                                 const ech_trainer *trainer)
 {
     ech_status status = place(tree, machine);
     if (status == ECH_OK) {
-        status = count_samples(tree, data);
+        status = count_samples(tree, trainer);
     }
     if (status == ECH_OK) {
         status = ech_population_create(tree->samples, ech_topology_worker_count(tree->topology),
