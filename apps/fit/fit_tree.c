@@ -1,20 +1,56 @@
 #include "apps/fit/fit_tree.h"
 
+#include <stdio.h>
+
 #include "runtime/base/memory.h"
+
+enum { REASON_BYTES = 512 };
+
+static ech_status grow_shape(const ech_fit_options *options, ech_topology **out)
+{
+    const size_t count = options->topology.shape_count;
+    uint32_t *counts = ech_calloc(count, sizeof *counts);
+    if (counts == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        counts[i] = (uint32_t)options->topology.shape[i];
+    }
+    const ech_status status = ech_topology_shape(counts, count, options->topology.workers, out);
+    ech_free(counts);
+    return status;
+}
+
+/* The key that a refused tree comes from. */
+static ech_status refuse(const ech_config *config, const char *key, ech_status status)
+{
+    char reason[REASON_BYTES];
+    snprintf(reason, sizeof reason, "%s", ech_status_message());
+    return status == ECH_ERR_CONFIG ? ech_config_fail(config, key, "%s", reason) : status;
+}
 
 ech_status ech_fit_tree_grow(ech_fit_tree *tree, const ech_config *config,
                              const ech_fit_options *options)
 {
+    const uint32_t workers = options->topology.workers;
+    const uint32_t height = options->topology.height;
     if (options->topology.file != NULL) {
         return ech_topology_load(options->topology.file, &tree->topology);
     }
-    if (options->topology.height > options->topology.workers) {
+    if (options->topology.kind == ECH_FIT_TOPOLOGY_SHAPE) {
+        return refuse(config, "topology.shape", grow_shape(options, &tree->topology));
+    }
+    if (options->topology.kind == ECH_FIT_TOPOLOGY_RANDOM) {
+        return refuse(config, "topology.aggregators",
+                      ech_topology_random(workers, options->topology.aggregators, height,
+                                          options->seed, &tree->topology));
+    }
+    if (height > workers) {
         return ech_config_fail(config, "topology.height",
                                "expected at most as many edges as there are workers (%u), got %u",
-                               options->topology.workers, options->topology.height);
+                               workers, height);
     }
-    return ech_topology_balanced(options->topology.workers, options->topology.height,
-                                 &tree->topology);
+    return ech_topology_balanced(workers, height, &tree->topology);
 }
 
 static ech_status place(ech_fit_tree *tree, const ech_machine *machine)
