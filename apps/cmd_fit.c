@@ -8,12 +8,13 @@
 #include "apps/fit/fit_job.h"
 #include "apps/fit_options.h"
 #include "runtime/base/log.h"
+#include "runtime/base/text.h"
 #include "runtime/mpi/comm.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/interrupt.h"
 
 enum { SETS_MAX = 256, KEY_SET = 's', KEY_OUT = 'o', KEY_RESUME = 'r', KEY_JSON = 'j' };
-enum { KEY_OVERWRITE = 256, KEY_KEYS };
+enum { KEY_OVERWRITE = 256, KEY_UNTIL, KEY_KEYS };
 
 typedef struct {
     ech_fit_arguments arguments;
@@ -28,6 +29,10 @@ static const struct argp_option options[] = {
      .key = KEY_RESUME,
      .doc = "Go on from the newest intact checkpoint in the folder"},
     {.name = "overwrite", .key = KEY_OVERWRITE, .doc = "Remove what an earlier run left there"},
+    {.name = "until",
+     .key = KEY_UNTIL,
+     .arg = "SECONDS",
+     .doc = "Begin no round that would end after this time, in seconds since 1970 (0: no limit)"},
     {.name = "json", .key = KEY_JSON, .doc = "Write the totals as one JSON object"},
     {.name = "keys", .key = KEY_KEYS, .doc = "Print all keys of a configuration, and exit"},
     {0},
@@ -36,6 +41,7 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     command_line *line = state->input;
+    int64_t until_s = 0;
     switch (key) {
     case KEY_SET:
         if (line->arguments.set_count == SETS_MAX) {
@@ -51,6 +57,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_OVERWRITE:
         line->arguments.overwrite = true;
+        return 0;
+    case KEY_UNTIL:
+        if (!ech_text_read_integer(value, &until_s) || until_s < 0) {
+            argp_error(state, "expected --until seconds since 1970, or 0, got '%s'", value);
+        }
+        line->arguments.until_s = (uint64_t)until_s;
         return 0;
     case KEY_JSON:
         line->arguments.json = true;

@@ -44,6 +44,7 @@ int ech_command_exit_input(ech_status status);
 int ech_cmd_data(int argc, char **argv);
 int ech_cmd_inspect(int argc, char **argv);
 int ech_cmd_report(int argc, char **argv);
+int ech_cmd_scale(int argc, char **argv);
 int ech_cmd_fit(int argc, char **argv);
 int ech_cmd_topo(int argc, char **argv);
 int ech_cmd_bench(int argc, char **argv);

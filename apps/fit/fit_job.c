@@ -30,6 +30,7 @@ typedef struct {
     ech_fit_process_handle *process;
     ech_checkpoint *checkpoint; /* rank 0, while it resumes */
     ech_record_mark mark;
+    ech_fit_deadline deadline;
     uint64_t rounds_done;
     ech_fit_totals totals;  /* rank 0 */
     ech_fit_output *output; /* rank 0 */
@@ -107,7 +108,7 @@ static ech_status fill_model(fit_job *job)
         return trainer->initialise(trainer->self, job->base.options.seed, model);
     }
     ech_status status = ech_fit_resume_read(job->checkpoint, job->base.layout, model,
-                                            job->base.strategy, &job->mark);
+                                            job->base.strategy, &job->mark, &job->deadline);
     if (status == ECH_OK) {
         const ech_fit_keepers keepers = keepers_of(job);
         status = ech_fit_kept_restore(job->checkpoint, &keepers);
@@ -197,6 +198,7 @@ static ech_status create_output(fit_job *job)
         .checkpoint_every = job->base.options.checkpoint.every,
         .checkpoint_keep = job->base.options.checkpoint.keep,
         .epochs = job->base.options.train.epochs,
+        .deadline = &job->deadline,
         .start_ns = job->base.options.async.is_virtual && job->base.options.async.replay == NULL
                         ? 0
                         : job->start_wall_ns,
@@ -322,6 +324,7 @@ ech_status ech_fit_job_run(const ech_fit_arguments *arguments, const ech_failure
     fit_job job = {
         .start_ns = ech_clock_ns(),
         .start_wall_ns = ech_clock_wall_ns(),
+        .deadline = {.until_s = arguments->until_s},
     };
     ech_status status = start(&job, arguments, prepared, io);
     if (status == ECH_ERR_FILE) {

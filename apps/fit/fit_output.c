@@ -4,11 +4,12 @@
 #include <stdio.h>
 
 #include "apps/fit/fit_trainer.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/progress.h"
 #include "runtime/mpi/interrupt.h"
 
-enum { PATH_BYTES = 4096, BLOBS_MAX = 2 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS_MAX };
+enum { PATH_BYTES = 4096, BLOBS_MAX = 3 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS_MAX };
 
 #define NO_ROUND UINT64_MAX
 
@@ -198,9 +199,10 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
     ech_blob blobs[BLOBS_MAX] = {
         {ECH_FIT_MARK_BLOB, &mark, sizeof mark},
         {ECH_FIT_ENGINES_BLOB, output->options.engines, ECH_FIT_ENGINES_BYTES},
+        {ECH_FIT_DEADLINE_BLOB, &output->options.deadline->longest_ns, sizeof(uint64_t)},
     };
     char names[ECH_STRATEGY_VECTORS_MAX][ECH_CHECKPOINT_BLOB_NAME_BYTES];
-    size_t count = 2;
+    size_t count = 3;
     for (int v = 0; strategy->rule->vector_names[v] != NULL; v++) {
         snprintf(names[v], sizeof names[v], "strategy/%s", strategy->rule->vector_names[v]);
         blobs[count++] =
@@ -232,6 +234,7 @@ static bool checkpoint_is_due(const ech_fit_output *output, uint64_t round)
 static ech_status end_round(void *self, const ech_round_report *report, ech_state_view global)
 {
     ech_fit_output *output = self;
+    const uint64_t ended_ns = ech_clock_ns();
     ech_fit_totals_add(output->options.totals, report, output->options.epochs);
     ech_status status = write_round(output, report);
     if (status == ECH_OK) {
@@ -247,13 +250,15 @@ static ech_status end_round(void *self, const ech_round_report *report, ech_stat
         .loss = report->train_loss,
     };
     ech_progress_show(output->progress, &shown);
+    ech_fit_deadline_add(output->options.deadline,
+                         (uint64_t)llround(report->seconds * 1e9) + ech_clock_ns() - ended_ns);
     return status;
 }
 
-static bool interrupted(void *self)
+static bool must_stop(void *self)
 {
-    (void)self;
-    return ech_interrupt_requested();
+    const ech_fit_output *output = self;
+    return ech_interrupt_requested() || ech_fit_deadline_stops(output->options.deadline);
 }
 
 ech_round_observer ech_fit_output_observer(ech_fit_output *output)
@@ -263,7 +268,7 @@ ech_round_observer ech_fit_output_observer(ech_fit_output *output)
         .worker_done = write_worker,
         .update_arrived = write_arrival,
         .round_done = end_round,
-        .should_stop = interrupted,
+        .should_stop = must_stop,
     };
 }
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apps/fit/fit_deadline.h"
 #include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_totals.h"
 #include "io/checkpoint.h"
@@ -42,7 +43,8 @@ typedef struct {
     uint64_t checkpoint_every; /* rounds; 0: at the end only */
     uint32_t checkpoint_keep;
     uint32_t epochs;
-    uint64_t start_ns; /* wall clock at which the run began; 0 on the virtual clock */
+    ech_fit_deadline *deadline; /* its rounds are added, and it may stop the run */
+    uint64_t start_ns;          /* wall clock at which the run began; 0 on the virtual clock */
     ech_fit_totals *totals;
 } ech_fit_output_options;
 

@@ -157,7 +157,8 @@ ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *confi
 }
 
 ech_status ech_fit_resume_read(ech_checkpoint *checkpoint, const ech_layout *layout,
-                               ech_state model, ech_strategy *strategy, ech_record_mark *mark)
+                               ech_state model, ech_strategy *strategy, ech_record_mark *mark,
+                               ech_fit_deadline *deadline)
 {
     ech_status status = ech_checkpoint_read_model(checkpoint, layout, model);
     for (int v = 0; strategy->rule->vector_names[v] != NULL && status == ECH_OK; v++) {
@@ -168,6 +169,10 @@ ech_status ech_fit_resume_read(ech_checkpoint *checkpoint, const ech_layout *lay
     }
     if (status == ECH_OK) {
         status = ech_checkpoint_read_blob(checkpoint, ECH_FIT_MARK_BLOB, mark, sizeof *mark);
+    }
+    if (status == ECH_OK) {
+        status = ech_checkpoint_read_blob(checkpoint, ECH_FIT_DEADLINE_BLOB, &deadline->longest_ns,
+                                          sizeof deadline->longest_ns);
     }
     return status;
 }
