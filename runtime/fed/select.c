@@ -73,7 +73,7 @@ void ech_selection_clear(ech_selection *selection)
     *selection = (ech_selection){0};
 }
 
-static ech_status reserve(ech_selection *selection, uint32_t count)
+ech_status ech_selection_reserve(ech_selection *selection, uint32_t count)
 {
     if (count <= selection->capacity) {
         return ECH_OK;
@@ -203,7 +203,7 @@ static ech_status list_bits(const ech_population *population, const uint64_t *bi
     for (size_t i = 0; i < words; i++) {
         count += (uint32_t)__builtin_popcountll(bits[i]);
     }
-    const ech_status status = reserve(out, count);
+    const ech_status status = ech_selection_reserve(out, count);
     if (status != ECH_OK) {
         return status;
     }

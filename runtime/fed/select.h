@@ -34,6 +34,8 @@ typedef struct {
 } ech_selection;
 
 void ech_selection_clear(ech_selection *selection);
+/** Room for so many workers. @return ECH_OK or ECH_ERR_MEMORY. */
+ech_status ech_selection_reserve(ech_selection *selection, uint32_t count);
 
 typedef enum {
     ECH_SELECT_UNIFORM,     /* everyone as likely, without replacement */

@@ -154,9 +154,14 @@ ech_status ech_strategy_create(const char *name, const ech_strategy_options *opt
 {
     *out = NULL;
     const ech_strategy_rule *rule = ech_strategy_rule_find(name);
-    if (rule == NULL) {
-        return fail_unknown(name);
-    }
+    return rule != NULL ? ech_strategy_create_of(rule, options, layout, out) : fail_unknown(name);
+}
+
+ech_status ech_strategy_create_of(const ech_strategy_rule *rule,
+                                  const ech_strategy_options *options, const ech_layout *layout,
+                                  ech_strategy **out)
+{
+    *out = NULL;
     ech_status status = check_options(options);
     if (status == ECH_OK && rule->async != NULL) {
         status = check_async(&options->async);
