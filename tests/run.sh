@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, the
-# models, and the suites without MPI once more under sanitizers.
+# models, the kernels on aarch64, and the suites without MPI once more under sanitizers.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,7 +63,8 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet 2>/dev/null
 }
 
-setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin
+setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
+  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
@@ -74,6 +75,7 @@ step "format" check_format
 step "cppcheck" check_cppcheck
 step "clang-tidy" check_tidy
 step "models" tests/model/run.sh
+step "aarch64" tests/portability/aarch64.sh build/release/tests/kernels_check
 step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
 step "suites with sanitizers" suites sanitize plain 5
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
