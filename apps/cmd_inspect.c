@@ -45,7 +45,7 @@ static const struct argp parser = {
     .parser = parse,
     .args_doc = "FILE.h5",
     .doc = "Check a file's digest and show what is in it: a data set, a split, a checkpoint, a "
-           "run record or the kept results of tasks.",
+           "run record, the kept results of tasks or the results of a study.",
 };
 
 static ech_status inspect(const arguments *given)
@@ -57,6 +57,7 @@ static ech_status inspect(const arguments *given)
         [ECH_SEAL_CHECKPOINT] = ech_inspect_checkpoint,
         [ECH_SEAL_RECORD] = ech_inspect_record,
         [ECH_SEAL_MEMO] = ech_inspect_memo,
+        [ECH_SEAL_RESULTS] = ech_inspect_results,
     };
     ech_io *io = NULL;
     ech_seal_kind kind = ECH_SEAL_NONE;

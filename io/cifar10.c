@@ -13,7 +13,7 @@ enum {
     RECORD = 1 + PIXELS
 };
 
-static ech_status grow(ech_samples *out, uint64_t more)
+static ech_status grow(ech_import *out, uint64_t more)
 {
     uint8_t *images = ech_realloc(out->images, out->count + more, PIXELS);
     if (images == NULL) {
@@ -29,7 +29,7 @@ static ech_status grow(ech_samples *out, uint64_t more)
 }
 
 static ech_status read_record(ech_byte_stream *stream, const char *path, uint64_t record,
-                              ech_samples *out)
+                              ech_import *out)
 {
     uint8_t *label = &out->labels[out->count];
     ech_status status = ech_byte_stream_read(stream, label, 1);
@@ -47,7 +47,7 @@ static ech_status read_record(ech_byte_stream *stream, const char *path, uint64_
     return status;
 }
 
-static ech_status read_records(ech_byte_stream *stream, const char *path, ech_samples *out)
+static ech_status read_records(ech_byte_stream *stream, const char *path, ech_import *out)
 {
     const uint64_t bytes = ech_byte_stream_bytes_max(stream);
     if (bytes == 0 || bytes % RECORD != 0) {
@@ -66,7 +66,7 @@ static ech_status read_records(ech_byte_stream *stream, const char *path, ech_sa
     return status == ECH_OK ? ech_byte_stream_finish(stream) : status;
 }
 
-static ech_status append_file(const char *path, ech_samples *out)
+static ech_status append_file(const char *path, ech_import *out)
 {
     ech_byte_stream *stream = NULL;
     ech_status status = ech_byte_stream_open(path, &stream);
@@ -77,15 +77,15 @@ static ech_status append_file(const char *path, ech_samples *out)
     return status;
 }
 
-ech_status ech_import_cifar10(const char *const *paths, size_t path_count, ech_samples *out)
+ech_status ech_import_cifar10(const char *const *paths, size_t path_count, ech_import *out)
 {
-    *out = (ech_samples){.channels = CHANNELS, .height = SIDE, .width = SIDE, .classes = CLASSES};
+    *out = (ech_import){.channels = CHANNELS, .height = SIDE, .width = SIDE, .classes = CLASSES};
     ech_status status = ECH_OK;
     for (size_t i = 0; i < path_count && status == ECH_OK; i++) {
         status = append_file(paths[i], out);
     }
     if (status != ECH_OK) {
-        ech_samples_free(out);
+        ech_import_free(out);
     }
     return status;
 }

@@ -79,7 +79,7 @@ static ech_status read_file(const char *path, uint32_t dimension_count,
     return status;
 }
 
-static ech_status read_pair(const char *images_path, const char *labels_path, ech_samples *out)
+static ech_status read_pair(const char *images_path, const char *labels_path, ech_import *out)
 {
     uint32_t shape[DIMENSIONS_MAX] = {0};
     uint32_t labels_shape[DIMENSIONS_MAX] = {0};
@@ -101,21 +101,21 @@ static ech_status read_pair(const char *images_path, const char *labels_path, ec
     return ECH_OK;
 }
 
-ech_status ech_import_idx(const char *images_path, const char *labels_path, ech_samples *out)
+ech_status ech_import_idx(const char *images_path, const char *labels_path, ech_import *out)
 {
-    *out = (ech_samples){0};
+    *out = (ech_import){0};
     const ech_status status = read_pair(images_path, labels_path, out);
     if (status != ECH_OK) {
-        ech_samples_free(out);
+        ech_import_free(out);
         return status;
     }
     out->classes = ech_dataset_count_classes(out->labels, out->count);
     return ECH_OK;
 }
 
-void ech_samples_free(ech_samples *samples)
+void ech_import_free(ech_import *samples)
 {
     ech_free(samples->images);
     ech_free(samples->labels);
-    *samples = (ech_samples){0};
+    *samples = (ech_import){0};
 }

@@ -16,7 +16,7 @@
 
 #include "runtime/base/status.h"
 
-/** One part of a data set in memory. Free it with ech_samples_free. */
+/** One part of a data set in memory. Free it with ech_import_free. */
 typedef struct {
     uint64_t count;
     uint32_t channels;
@@ -25,7 +25,7 @@ typedef struct {
     uint32_t classes; /* one more than the largest label */
     uint8_t *images;  /* [count,C,H,W] */
     uint8_t *labels;  /* [count] */
-} ech_samples;
+} ech_import;
 
 /**
  * Read a pair of idx files: unsigned bytes, images [N,H,W], labels [N].
@@ -34,15 +34,15 @@ typedef struct {
  * @return ECH_OK; ECH_ERR_FILE (cannot be read); ECH_ERR_FORMAT (wrong magic, sizes, lengths or a
  *         damaged gzip stream: file, offset and what was expected); ECH_ERR_MEMORY.
  */
-ech_status ech_import_idx(const char *images_path, const char *labels_path, ech_samples *out);
+ech_status ech_import_idx(const char *images_path, const char *labels_path, ech_import *out);
 
 /**
  * Read CIFAR-10 binary files one after the other into one part (data_batch_1.bin to _5.bin, or
  * test_batch.bin). Errors as above.
  */
-ech_status ech_import_cifar10(const char *const *paths, size_t path_count, ech_samples *out);
+ech_status ech_import_cifar10(const char *const *paths, size_t path_count, ech_import *out);
 
 /** Free the arrays and zero the struct. Accepts a zeroed one. */
-void ech_samples_free(ech_samples *samples);
+void ech_import_free(ech_import *samples);
 
 #endif

@@ -17,6 +17,7 @@ typedef enum {
     ECH_SEAL_CHECKPOINT,
     ECH_SEAL_RECORD,
     ECH_SEAL_MEMO,
+    ECH_SEAL_RESULTS,
     ECH_SEAL_KIND_COUNT
 } ech_seal_kind;
 

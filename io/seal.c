@@ -19,14 +19,14 @@ static const char seal_magic[] = "Echelon sealed file ";
 static const char seal_version[] = "1\n";
 static const unsigned char hdf5_signature[SIGNATURE_BYTES] = {0x89, 'H',  'D',  'F',
                                                               '\r', '\n', 0x1a, '\n'};
-static const char *const kind_names[ECH_SEAL_KIND_COUNT] = {"none",       "data",   "split",
-                                                            "checkpoint", "record", "memo"};
+static const char *const kind_names[ECH_SEAL_KIND_COUNT] = {
+    "none", "data", "split", "checkpoint", "record", "memo", "results"};
 
 const char *ech_seal_kind_text(ech_seal_kind kind)
 {
-    static const char *const texts[ECH_SEAL_KIND_COUNT] = {"a file of others", "a data set",
-                                                           "a split",          "a checkpoint",
-                                                           "a run record",     "results of tasks"};
+    static const char *const texts[ECH_SEAL_KIND_COUNT] = {
+        "a file of others", "a data set",       "a split",           "a checkpoint",
+        "a run record",     "results of tasks", "results of a study"};
     return texts[kind];
 }
 

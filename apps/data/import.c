@@ -102,7 +102,7 @@ static const struct argp parser = {
 };
 
 typedef struct {
-    ech_samples parts[ECH_DATA_PART_COUNT];
+    ech_import parts[ECH_DATA_PART_COUNT];
 } imported;
 
 static ech_status import_idx_files(const char *const files[IDX_FILES], imported *out)
@@ -161,8 +161,8 @@ static ech_status read_all(const arguments *given, imported *out)
 
 static ech_status check_parts(const imported *in)
 {
-    const ech_samples *train = &in->parts[ECH_DATA_TRAIN];
-    const ech_samples *test = &in->parts[ECH_DATA_TEST];
+    const ech_import *train = &in->parts[ECH_DATA_TRAIN];
+    const ech_import *test = &in->parts[ECH_DATA_TEST];
     if (test->count > 0 && (test->height != train->height || test->width != train->width)) {
         return ech_fail(ECH_ERR_FORMAT,
                         "test images have %ux%u pixels, %ux%u were expected, as in training",
@@ -179,7 +179,7 @@ static ech_status check_parts(const imported *in)
 
 static ech_status write_file(ech_io *io, const arguments *given, const imported *in)
 {
-    const ech_samples *train = &in->parts[ECH_DATA_TRAIN];
+    const ech_import *train = &in->parts[ECH_DATA_TRAIN];
     ech_dataset_content content = {
         .channels = train->channels,
         .height = train->height,
@@ -188,7 +188,7 @@ static ech_status write_file(ech_io *io, const arguments *given, const imported 
         .source = given->folder != NULL ? given->folder : given->files[0],
     };
     for (ech_data_part part = 0; part < ECH_DATA_PART_COUNT; part++) {
-        const ech_samples *samples = &in->parts[part];
+        const ech_import *samples = &in->parts[part];
         content.parts[part] = (ech_dataset_part){samples->count, samples->images, samples->labels};
     }
     return ech_dataset_write(io, given->out, &content);
@@ -232,7 +232,7 @@ int ech_cmd_data_import(int argc, char **argv)
     imported in = {0};
     const ech_status status = import(&given, &in);
     for (ech_data_part part = 0; part < ECH_DATA_PART_COUNT; part++) {
-        ech_samples_free(&in.parts[part]);
+        ech_import_free(&in.parts[part]);
     }
     return ech_command_exit_input(status);
 }

@@ -4,15 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apps/fit/fit_data.h"
+#include "apps/fit/fit_base.h"
 #include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_output.h"
 #include "apps/fit/fit_process.h"
 #include "apps/fit/fit_resume.h"
 #include "apps/fit/fit_start.h"
 #include "apps/fit/fit_totals.h"
-#include "apps/fit/fit_trainer.h"
-#include "apps/fit/fit_tree.h"
 #include "apps/fit_options.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -26,28 +24,13 @@
 enum { FACT_BYTES = 160, FACTS_MAX = 16, APP_NAMES_MAX = 64 };
 
 typedef struct {
-    const ech_fit_arguments *arguments;
-    const ech_failure *prepared;
+    ech_fit_base base;
     uint64_t start_ns;      /* monotonic */
     uint64_t start_wall_ns; /* since 1970 */
-    ech_io *io;             /* leader ranks */
-    ech_machine *machine;
-    ech_comm *comm; /* of all ranks; borrowed from the machine */
-    bool is_first;  /* rank 0 */
-    ech_pin_result pinned;
-    ech_config *config;
-    char *config_text;
-    ech_fit_options options;
-    ech_fit_tree tree; /* rank 0 */
-    uint32_t worker_count;
-    ech_fit_data *data;
-    char *model_text; /* of model.file; NULL */
-    ech_network *network;
-    ech_fit_trainer *trainer;
-    ech_strategy *strategy;
     ech_fit_process_handle *process;
     ech_checkpoint *checkpoint; /* rank 0, while it resumes */
     ech_record_mark mark;
+    ech_fit_deadline deadline;
     uint64_t rounds_done;
     ech_fit_totals totals;  /* rank 0 */
     ech_fit_output *output; /* rank 0 */
@@ -59,118 +42,16 @@ typedef struct {
 
 static ech_status agree(const fit_job *job, ech_status mine)
 {
-    return ech_comm_agree(job->comm, mine);
-}
-
-/* Only leader ranks read files. */
-static void keep_io_on_leaders(fit_job *job, ech_io **io)
-{
-    if (ech_machine_is_leader(job->machine)) {
-        job->io = *io;
-        *io = NULL;
-    } else {
-        ech_io_destroy(io);
-    }
-}
-
-static ech_status find_machine(fit_job *job, ech_io **io)
-{
-    ech_status status = ech_machine_create(MPI_COMM_WORLD, &job->machine);
-    if (status != ECH_OK) {
-        return status;
-    }
-    job->comm = ech_machine_comm(job->machine);
-    job->is_first = ech_machine_rank(job->machine) == 0;
-    status = agree(job, ech_failure_restore(job->prepared));
-    if (status != ECH_OK) {
-        return status;
-    }
-    keep_io_on_leaders(job, io);
-    status = ech_fit_load_config(job->machine, job->arguments, &job->config, &job->config_text);
-    if (status == ECH_OK) {
-        job->options = ech_fit_options_of(job->config);
-        ech_machine_set_leader_mode(job->machine, (ech_leader_mode)job->options.leader);
-    }
-    return status;
-}
-
-/* The map of ranks is told once all input has been read: bad input is met by one line alone. */
-static ech_status tell_map(fit_job *job)
-{
-    return job->arguments->json ? ECH_OK : ech_pin_log(job->machine, &job->pinned);
-}
-
-static ech_status grow_tree(fit_job *job)
-{
-    ech_status status = ECH_OK;
-    if (job->is_first) {
-        status = ech_fit_tree_grow(&job->tree, job->config, &job->options);
-        if (status == ECH_OK) {
-            job->worker_count = ech_topology_worker_count(job->tree.topology);
-        }
-    }
-    status = agree(job, status);
-    if (status != ECH_OK) {
-        return status;
-    }
-    return ech_comm_broadcast(job->comm, &job->worker_count, sizeof job->worker_count, 0);
-}
-
-/* Different engines on different hosts would give different bits, and nobody would know. */
-static ech_status compare_engines(fit_job *job)
-{
-    const char *mine = ech_fit_trainer_engines(job->trainer);
-    char first[ECH_FIT_ENGINES_BYTES] = "";
-    snprintf(first, sizeof first, "%s", mine);
-    const ech_status status = ech_comm_broadcast(job->comm, first, sizeof first, 0);
-    if (status != ECH_OK) {
-        return status;
-    }
-    if (strcmp(first, mine) == 0) {
-        return agree(job, ECH_OK);
-    }
-    return agree(job, ech_fail(ECH_ERR_CONFIG,
-                               "host %s runs %s, rank 0 runs %s: the same configuration would not "
-                               "give the same bits (ECH_ISA sets the instruction set)",
-                               ech_machine_host_name(job->machine, ech_machine_host(job->machine)),
-                               mine, first));
-}
-
-static ech_status create_trainer(fit_job *job)
-{
-    ech_status status = ech_fit_load_model(job->machine, &job->options, &job->model_text);
-    if (status != ECH_OK) {
-        return status;
-    }
-    status = ech_fit_network(job->config, &job->options, job->model_text,
-                             ech_fit_data_info(job->data), &job->network);
-    if (status == ECH_OK) {
-        status = ech_fit_trainer_create(job->config, &job->options, job->network, job->data,
-                                        &job->trainer);
-    }
-    if (status == ECH_OK) {
-        status = ech_strategy_create(job->options.strategy.name, &job->options.strategy.options,
-                                     job->network->layout, &job->strategy);
-        if (status == ECH_ERR_NOT_FOUND) {
-            char reason[FACT_BYTES];
-            snprintf(reason, sizeof reason, "%s", ech_status_message());
-            status = ech_config_fail(job->config, "strategy.name", "%s", reason);
-        }
-    }
-    status = agree(job, status);
-    return status == ECH_OK ? compare_engines(job) : status;
+    return ech_fit_base_agree(&job->base, mine);
 }
 
 static ech_status find_checkpoint(fit_job *job)
 {
     ech_status status = ECH_OK;
-    if (job->arguments->resume && job->options.process == ECH_FIT_PROCESS_ASYNC) {
-        return agree(job, ech_fail(ECH_ERR_CONFIG, "--resume: expected process: sync; an async run "
-                                                   "begins anew"));
-    }
-    if (job->is_first && job->arguments->resume) {
-        status = ech_fit_resume_open(job->io, job->arguments->folder, job->config_text,
-                                     ech_fit_trainer_engines(job->trainer), &job->checkpoint);
+    if (job->base.is_first && job->base.arguments->resume) {
+        status =
+            ech_fit_resume_open(job->base.io, job->base.arguments->folder, job->base.config_text,
+                                ech_fit_trainer_engines(job->base.trainer), &job->checkpoint);
     }
     if (status == ECH_OK && job->checkpoint != NULL) {
         job->rounds_done = ech_checkpoint_describe(job->checkpoint)->round;
@@ -179,48 +60,59 @@ static ech_status find_checkpoint(fit_job *job)
     if (status != ECH_OK) {
         return status;
     }
-    return ech_comm_broadcast(job->comm, &job->rounds_done, sizeof job->rounds_done, 0);
+    return ech_comm_broadcast(job->base.comm, &job->rounds_done, sizeof job->rounds_done, 0);
 }
 
 static ech_status create_process(fit_job *job)
 {
     ech_status status = ECH_OK;
-    if (job->is_first) {
-        status = ech_fit_tree_populate(&job->tree, job->machine, job->data);
+    if (job->base.is_first) {
+        status = ech_fit_tree_populate(&job->base.tree, job->base.machine, job->base.data);
     }
     status = agree(job, status);
     if (status != ECH_OK) {
         return status;
     }
     const ech_sync_options options = {
-        .trainer = ech_fit_trainer_interface(job->trainer),
-        .strategy = job->strategy,
-        .topology = job->tree.topology,
-        .placement = job->tree.placement,
-        .population = job->tree.population,
-        .aggregators = job->options.aggregators == ECH_FIT_FUSED ? ECH_AGGREGATORS_FUSED
-                                                                 : ECH_AGGREGATORS_MATERIALISED,
-        .seed = job->options.seed,
+        .trainer = ech_fit_trainer_interface(job->base.trainer),
+        .strategy = job->base.strategy,
+        .topology = job->base.tree.topology,
+        .placement = job->base.tree.placement,
+        .population = job->base.tree.population,
+        .aggregators = job->base.options.aggregators == ECH_FIT_FUSED
+                           ? ECH_AGGREGATORS_FUSED
+                           : ECH_AGGREGATORS_MATERIALISED,
+        .seed = job->base.options.seed,
         .rounds_done = job->rounds_done,
-        .rounds = job->options.rounds,
-        .evaluate_every = job->options.evaluate_every,
-        .epochs = job->options.train.epochs,
+        .rounds = job->base.options.rounds,
+        .evaluate_every = job->base.options.evaluate_every,
+        .epochs = job->base.options.train.epochs,
     };
-    return ech_fit_process_create(job->machine, &job->options, job->io, &options, &job->process);
+    return ech_fit_process_create(job->base.machine, &job->base.options, job->base.io, &options,
+                                  &job->process);
+}
+
+static ech_fit_keepers keepers_of(const fit_job *job)
+{
+    return (ech_fit_keepers){
+        .states = ech_fit_process_worker_states(job->process),
+        .async = ech_fit_process_async(job->process),
+        .value_count = job->base.strategy->value_count,
+    };
 }
 
 static ech_status fill_model(fit_job *job)
 {
     const ech_state model = ech_fit_process_model(job->process);
     if (job->checkpoint == NULL) {
-        const ech_trainer *trainer = ech_fit_trainer_interface(job->trainer);
-        return trainer->initialise(trainer->self, job->options.seed, model);
+        const ech_trainer *trainer = ech_fit_trainer_interface(job->base.trainer);
+        return trainer->initialise(trainer->self, job->base.options.seed, model);
     }
-    ech_status status = ech_fit_resume_read(job->checkpoint, job->network->layout, model,
-                                            job->strategy, &job->mark);
-    ech_worker_states *states = ech_fit_process_worker_states(job->process);
-    if (status == ECH_OK && states != NULL) {
-        status = ech_fit_kept_restore(job->checkpoint, job->network->layout->value_count, states);
+    ech_status status = ech_fit_resume_read(job->checkpoint, job->base.network->layout, model,
+                                            job->base.strategy, &job->mark, &job->deadline);
+    if (status == ECH_OK) {
+        const ech_fit_keepers keepers = keepers_of(job);
+        status = ech_fit_kept_restore(job->checkpoint, &keepers);
     }
     ech_checkpoint_close(&job->checkpoint);
     return status;
@@ -249,10 +141,10 @@ static void add_fact(fact_list *list, const char *name, const char *format, ...)
 
 static void list_facts(const fit_job *job, fact_list *list)
 {
-    add_fact(list, "ranks", "%d", ech_machine_rank_count(job->machine));
-    add_fact(list, "hosts", "%d", ech_machine_host_count(job->machine));
-    add_fact(list, "threads", "%u", job->options.threads);
-    add_fact(list, "kernels", "%s", ech_fit_trainer_engines(job->trainer));
+    add_fact(list, "ranks", "%d", ech_machine_rank_count(job->base.machine));
+    add_fact(list, "hosts", "%d", ech_machine_host_count(job->base.machine));
+    add_fact(list, "threads", "%u", job->base.options.threads);
+    add_fact(list, "kernels", "%s", ech_fit_trainer_engines(job->base.trainer));
     ech_hardware hardware;
     if (ech_hardware_query(&hardware) == ECH_OK) {
         add_fact(list, "host", "%s", hardware.host);
@@ -279,9 +171,9 @@ static size_t list_apps(const fit_job *job, const char *names[APP_NAMES_MAX])
 static ech_status create_output(fit_job *job)
 {
     ech_status status =
-        ech_fit_totals_create(&job->totals, ech_topology_tier_count(job->tree.topology),
-                              (uint32_t)ech_machine_rank_count(job->machine),
-                              (uint32_t)ech_machine_host_count(job->machine));
+        ech_fit_totals_create(&job->totals, ech_topology_tier_count(job->base.tree.topology),
+                              (uint32_t)ech_machine_rank_count(job->base.machine),
+                              (uint32_t)ech_machine_host_count(job->base.machine));
     if (status != ECH_OK) {
         return status;
     }
@@ -291,28 +183,31 @@ static ech_status create_output(fit_job *job)
     const char *names[APP_NAMES_MAX];
     const size_t app_count = list_apps(job, names);
     const ech_fit_output_options options = {
-        .folder = job->arguments->folder,
-        .config = job->config_text,
-        .engines = ech_fit_trainer_engines(job->trainer),
+        .folder = job->base.arguments->folder,
+        .config = job->base.config_text,
+        .engines = ech_fit_trainer_engines(job->base.trainer),
         .machine = facts.facts,
         .machine_count = facts.count,
         .app_names = names,
         .app_count = app_count,
         .resume = job->rounds_done > 0 ? &job->mark : NULL,
-        .layout = job->network->layout,
-        .strategy = job->strategy,
-        .states = ech_fit_process_worker_states(job->process),
+        .layout = job->base.network->layout,
+        .strategy = job->base.strategy,
+        .keepers = keepers_of(job),
         .rounds_done = job->rounds_done,
-        .rounds = job->options.rounds,
-        .checkpoint_every = job->options.checkpoint.every,
-        .checkpoint_keep = job->options.checkpoint.keep,
-        .epochs = job->options.train.epochs,
-        .start_ns = job->options.async.is_virtual && job->options.async.replay == NULL
+        .rounds = job->base.options.rounds,
+        .checkpoint_every = job->base.options.checkpoint.every,
+        .checkpoint_seconds = job->base.options.checkpoint.seconds,
+        .checkpoint_keep = job->base.options.checkpoint.keep,
+        .goes_on = job->base.options.checkpoint.goes_on,
+        .epochs = job->base.options.train.epochs,
+        .deadline = &job->deadline,
+        .start_ns = job->base.options.async.is_virtual && job->base.options.async.replay == NULL
                         ? 0
                         : job->start_wall_ns,
         .totals = &job->totals,
     };
-    status = ech_fit_output_create(job->io, &options, &job->output);
+    status = ech_fit_output_create(job->base.io, &options, &job->output);
     if (status == ECH_OK) {
         ech_fit_process_observe(job->process, ech_fit_output_observer(job->output));
     }
@@ -321,10 +216,10 @@ static ech_status create_output(fit_job *job)
 
 static ech_status prepare_on_rank_0(fit_job *job)
 {
-    if (!job->is_first) {
+    if (!job->base.is_first) {
         return ECH_OK;
     }
-    ech_status status = ech_fit_prepare_folder(job->arguments);
+    ech_status status = ech_fit_prepare_folder(job->base.arguments);
     if (status == ECH_OK) {
         status = fill_model(job);
     }
@@ -346,31 +241,19 @@ static ech_status create_executor(fit_job *job)
     }
     const ech_executor_options options = {
         .kind = ECH_EXECUTOR_MPI,
-        .machine = job->machine,
-        .sink = job->is_first ? ech_fit_output_sink(job->output) : NULL,
+        .machine = job->base.machine,
+        .sink = job->base.is_first ? ech_fit_output_sink(job->output) : NULL,
     };
     return ech_executor_create(job->apps, &options, &job->executor);
 }
 
 /* ---- the run ---- */
 
-static ech_status start(fit_job *job, ech_io **io)
+static ech_status start(fit_job *job, const ech_fit_arguments *arguments,
+                        const ech_failure *prepared, ech_io **io)
 {
     ech_guard_phase("start");
-    ech_status status = find_machine(job, io);
-    if (status == ECH_OK) {
-        status = ech_pin_ranks(job->machine, job->options.threads, &job->pinned);
-    }
-    if (status == ECH_OK) {
-        status = grow_tree(job);
-    }
-    if (status == ECH_OK) {
-        status = ech_fit_data_create(job->machine, job->config, &job->options, job->io,
-                                     job->worker_count, &job->data);
-    }
-    if (status == ECH_OK) {
-        status = create_trainer(job);
-    }
+    ech_status status = ech_fit_base_start(&job->base, arguments, prepared, io);
     if (status == ECH_OK) {
         status = find_checkpoint(job);
     }
@@ -380,7 +263,9 @@ static ech_status start(fit_job *job, ech_io **io)
     if (status == ECH_OK) {
         status = create_executor(job);
     }
-    return status == ECH_OK ? tell_map(job) : status;
+    /* The map of ranks is told once all input has been read: bad input is met by one line alone. */
+    return status == ECH_OK && !arguments->json ? ech_pin_log(job->base.machine, &job->base.pinned)
+                                                : status;
 }
 
 static ech_status run_rounds(ech_executor *executor, void *user)
@@ -393,13 +278,13 @@ static ech_status run_rounds(ech_executor *executor, void *user)
 /* Files come first, whatever the run ended with: an early stop keeps its last whole round. */
 static ech_status save(fit_job *job, ech_status ran)
 {
-    if (!job->is_first || (ran != ECH_OK && ran != ECH_ERR_INTERRUPTED)) {
+    if (!job->base.is_first || (ran != ECH_OK && ran != ECH_ERR_INTERRUPTED)) {
         return ran;
     }
     const ech_failure failure = ech_failure_keep(ran);
     const ech_state model = ech_fit_process_model(job->process);
     const ech_state_view view = {.values = model.values, .counters = model.counters};
-    job->totals.model_hash = ech_layout_hash_values(job->network->layout, model.values);
+    job->totals.model_hash = ech_layout_hash_values(job->base.network->layout, model.values);
     ech_status status = ech_fit_output_save(job->output, view);
     if (status == ECH_OK) {
         status = ech_fit_output_finish(job->output, ran == ECH_OK);
@@ -410,15 +295,15 @@ static ech_status save(fit_job *job, ech_status ran)
 static ech_status tell_totals(fit_job *job)
 {
     uint64_t peak_rss_bytes = ech_memory_peak_rss_bytes();
-    const ech_status status = ech_comm_max_u64(job->comm, &peak_rss_bytes, 1);
-    if (status != ECH_OK || !job->is_first) {
+    const ech_status status = ech_comm_max_u64(job->base.comm, &peak_rss_bytes, 1);
+    if (status != ECH_OK || !job->base.is_first) {
         return status;
     }
     job->totals.peak_rss_bytes = peak_rss_bytes;
     job->totals.total_seconds = ech_clock_seconds(ech_clock_ns() - job->start_ns);
     job->totals.checkpoint_path = ech_fit_output_checkpoint(job->output);
     job->totals.record_path = ech_fit_output_record(job->output);
-    if (job->arguments->json) {
+    if (job->base.arguments->json) {
         return ech_fit_totals_write_json(&job->totals);
     }
     ech_fit_totals_print(&job->totals);
@@ -433,32 +318,22 @@ static void clear(fit_job *job)
     ech_fit_totals_clear(&job->totals);
     ech_checkpoint_close(&job->checkpoint);
     ech_fit_process_destroy(&job->process);
-    ech_strategy_destroy(&job->strategy);
-    ech_fit_trainer_destroy(&job->trainer);
-    ech_network_destroy(&job->network);
-    ech_free(job->model_text);
-    ech_fit_data_destroy(&job->data);
-    ech_fit_tree_clear(&job->tree);
-    ech_config_destroy(&job->config);
-    ech_free(job->config_text);
-    ech_machine_destroy(&job->machine);
-    ech_io_destroy(&job->io);
+    ech_fit_base_clear(&job->base);
 }
 
 ech_status ech_fit_job_run(const ech_fit_arguments *arguments, const ech_failure *prepared,
                            ech_io **io)
 {
     fit_job job = {
-        .arguments = arguments,
-        .prepared = prepared,
         .start_ns = ech_clock_ns(),
         .start_wall_ns = ech_clock_wall_ns(),
+        .deadline = {.until_s = arguments->until_s},
     };
-    ech_status status = start(&job, io);
+    ech_status status = start(&job, arguments, prepared, io);
     if (status == ECH_ERR_FILE) {
         status = ECH_ERR_CONFIG; /* until here only files that the user named were opened */
     }
-    if (job.machine == NULL) {
+    if (job.base.machine == NULL) {
         return status; /* nothing was made, and there is no communicator to agree by */
     }
     if (status == ECH_OK) {

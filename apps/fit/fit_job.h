@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "io/service.h"
 #include "runtime/base/status.h"
@@ -17,6 +18,7 @@ typedef struct {
     const char *const *sets;
     size_t set_count;
     const char *folder;
+    uint64_t until_s; /* seconds since 1970 by which it must have ended; 0: no limit */
     bool resume;
     bool overwrite;
     bool json;

@@ -1,7 +1,8 @@
 /**
  * @file fit_kept.h
- * What workers keep between rounds, as two blobs of a checkpoint: the numbers of those that have
- * trained, and a vector for each. Rank 0's; not collective.
+ * What a process keeps beside the model, as blobs of a checkpoint. Of the synchronous one what
+ * workers keep between rounds: the numbers of those that have trained, and a vector for each. Of
+ * the asynchronous one all that it stands at. Rank 0's; not collective.
  */
 #ifndef ECH_APPS_FIT_KEPT_H
 #define ECH_APPS_FIT_KEPT_H
@@ -10,26 +11,35 @@
 
 #include "io/checkpoint.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/async.h"
 #include "runtime/fed/worker_states.h"
 
-enum { ECH_FIT_KEPT_BLOBS = 2 };
+enum { ECH_FIT_KEPT_BLOBS_MAX = 2 + ECH_ASYNC_PARTS };
 
-/** Copies of all that the workers keep; zero-initialise. */
+/** Who keeps it; NULL what there is not. Borrowed. */
+typedef struct {
+    ech_worker_states *states;
+    ech_async *async;
+    uint64_t value_count; /* of a worker's vector */
+} ech_fit_keepers;
+
+/** Copies of all that is kept; zero-initialise. */
 typedef struct {
     uint32_t *workers;
     float *values;
+    ech_async_part parts[ECH_ASYNC_PARTS];
 } ech_fit_kept;
 
 void ech_fit_kept_clear(ech_fit_kept *kept);
 
-/** Read the workers' vectors and describe them: the blobs borrow from `kept`.
+/** Read it and describe it: the blobs borrow from `kept`.
+ * @param[in,out] count  of the blobs so far.
  * @return ECH_OK; ECH_ERR_MEMORY; ECH_ERR_MPI. */
-ech_status ech_fit_kept_pack(const ech_worker_states *states, uint64_t value_count,
-                             ech_fit_kept *kept, ech_blob blobs[ECH_FIT_KEPT_BLOBS]);
+ech_status ech_fit_kept_pack(const ech_fit_keepers *keepers, ech_fit_kept *kept, ech_blob *blobs,
+                             size_t *count);
 
-/** Put back what a checkpoint holds. @return ECH_OK; ECH_ERR_FORMAT; ECH_ERR_MEMORY; ECH_ERR_MPI.
- */
-ech_status ech_fit_kept_restore(ech_checkpoint *checkpoint, uint64_t value_count,
-                                ech_worker_states *states);
+/** Put back what a checkpoint holds. @return ECH_OK; ECH_ERR_CONFIG; ECH_ERR_FORMAT;
+ * ECH_ERR_MEMORY; ECH_ERR_MPI. */
+ech_status ech_fit_kept_restore(ech_checkpoint *checkpoint, const ech_fit_keepers *keepers);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apps/fit/fit_deadline.h"
+#include "apps/fit/fit_kept.h"
 #include "apps/fit/fit_totals.h"
 #include "io/checkpoint.h"
 #include "io/record.h"
@@ -17,7 +19,6 @@
 #include "runtime/base/status.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/strategy.h"
-#include "runtime/fed/worker_states.h"
 #include "runtime/task/record.h"
 
 /** Names of the blobs that hold the record's mark, and the network and engines that the bits come
@@ -35,14 +36,17 @@ typedef struct {
     size_t app_count;
     const ech_record_mark *resume; /* NULL: a new record */
     const ech_layout *layout;
-    const ech_strategy *strategy;    /* its vectors go into checkpoints */
-    const ech_worker_states *states; /* so do these; NULL where workers keep nothing */
+    const ech_strategy *strategy; /* its vectors go into checkpoints */
+    ech_fit_keepers keepers;      /* what they keep does too */
     uint64_t rounds_done;
     uint64_t rounds;
     uint64_t checkpoint_every; /* rounds; 0: at the end only */
+    double checkpoint_seconds; /* at least, from one to the next */
+    bool goes_on;              /* when a checkpoint or the record cannot be written */
     uint32_t checkpoint_keep;
     uint32_t epochs;
-    uint64_t start_ns; /* wall clock at which the run began; 0 on the virtual clock */
+    ech_fit_deadline *deadline; /* its rounds are added, and it may stop the run */
+    uint64_t start_ns;          /* wall clock at which the run began; 0 on the virtual clock */
     ech_fit_totals *totals;
 } ech_fit_output_options;
 

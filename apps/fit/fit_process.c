@@ -2,7 +2,6 @@
 
 #include "io/record.h"
 #include "runtime/base/memory.h"
-#include "runtime/fed/async.h"
 
 struct ech_fit_process_handle {
     ech_sync *sync; /* one of the two */
@@ -97,6 +96,7 @@ static ech_status create_async(ech_fit_process_handle *process, ech_machine *mac
         .replay_count = process->log_count,
         .async_tiers = options->async.tiers,
         .seed = common->seed,
+        .rounds_done = common->rounds_done,
         .rounds = common->rounds,
         .evaluate_every = common->evaluate_every,
         .epochs = common->epochs,
@@ -170,6 +170,11 @@ void ech_fit_process_observe(ech_fit_process_handle *process, ech_round_observer
 ech_worker_states *ech_fit_process_worker_states(const ech_fit_process_handle *process)
 {
     return process->sync != NULL ? ech_sync_worker_states(process->sync) : NULL;
+}
+
+ech_async *ech_fit_process_async(const ech_fit_process_handle *process)
+{
+    return process->async;
 }
 
 ech_state ech_fit_process_model(const ech_fit_process_handle *process)

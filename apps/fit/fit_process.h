@@ -8,6 +8,7 @@
 #include "apps/fit_options.h"
 #include "io/service.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/async.h"
 #include "runtime/fed/sync.h"
 #include "runtime/mpi/machine.h"
 #include "runtime/task/task.h"
@@ -27,6 +28,8 @@ ech_status ech_fit_process_register(ech_fit_process_handle *process, ech_app_reg
 void ech_fit_process_observe(ech_fit_process_handle *process, ech_round_observer observer);
 ech_worker_states *ech_fit_process_worker_states(const ech_fit_process_handle *process);
 ech_state ech_fit_process_model(const ech_fit_process_handle *process);
+/** The asynchronous process, whose state goes into checkpoints; NULL: it is the other. Borrowed. */
+ech_async *ech_fit_process_async(const ech_fit_process_handle *process);
 ech_status ech_fit_process_run(ech_fit_process_handle *process, ech_executor *executor);
 
 #endif

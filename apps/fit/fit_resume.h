@@ -5,6 +5,7 @@
 #ifndef ECH_APPS_FIT_RESUME_H
 #define ECH_APPS_FIT_RESUME_H
 
+#include "apps/fit/fit_deadline.h"
 #include "io/checkpoint.h"
 #include "io/record.h"
 #include "io/service.h"
@@ -25,8 +26,9 @@
 ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *config,
                                const char *engines, ech_checkpoint **out);
 
-/** Read the model, the strategy's vectors and the record's mark. */
+/** Read the model, the strategy's vectors, the record's mark, and how long rounds took. */
 ech_status ech_fit_resume_read(ech_checkpoint *checkpoint, const ech_layout *layout,
-                               ech_state model, ech_strategy *strategy, ech_record_mark *mark);
+                               ech_state model, ech_strategy *strategy, ech_record_mark *mark,
+                               ech_fit_deadline *deadline);
 
 #endif

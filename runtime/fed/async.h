@@ -17,6 +17,7 @@
 #ifndef ECH_FED_ASYNC_H
 #define ECH_FED_ASYNC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/layout.h"
@@ -45,6 +46,7 @@ typedef struct {
     uint32_t async_tiers; /* from the leader's down, at least 1; deeper ones work in step */
     /* The same everywhere. */
     uint64_t seed;
+    uint64_t rounds_done; /* of a resumed run: it is restored before it runs */
     uint64_t rounds;
     uint64_t evaluate_every; /* 0: never; else also after the last round */
     uint32_t epochs;
@@ -64,6 +66,35 @@ void ech_async_observe(ech_async *async, ech_round_observer observer);
 
 /** The host's global model: on rank 0, fill it before the run and read it afterwards. Borrowed. */
 ech_state ech_async_model(const ech_async *async);
+
+/** What a run goes on from beside the model: an array of each kind, as bytes. */
+enum { ECH_ASYNC_PARTS = 8 };
+typedef struct {
+    const char *name; /* as in a checkpoint */
+    void *data;
+    size_t bytes;
+} ech_async_part;
+
+/**
+ * All that the process stands at after a whole round: versions of the models that are in use,
+ * buffers, the units' rounds, events and time of the virtual clock. Trainings that are in flight
+ * are not waited for: a restored run does them again, on the virtual clock and in a replay from the
+ * same versions, on the real clock from the newest. Rank 0, in the observer's `round_done` or after
+ * the run.
+ *
+ * @param[out] parts  the caller's; ech_async_parts_clear frees them, also after a failure.
+ * @return ECH_OK or ECH_ERR_MEMORY.
+ */
+ech_status ech_async_save(const ech_async *async, ech_async_part parts[ECH_ASYNC_PARTS]);
+
+/** Go on from there: rank 0, before the run, with the same topology, population and strategy.
+ *  @return ECH_OK; ECH_ERR_CONFIG (other rounds than then); ECH_ERR_FORMAT (the parts do not fit).
+ */
+ech_status ech_async_restore(ech_async *async, const ech_async_part parts[ECH_ASYNC_PARTS]);
+
+/** Empty parts by their names, for a restore to be filled. */
+void ech_async_parts_name(ech_async_part parts[ECH_ASYNC_PARTS]);
+void ech_async_parts_clear(ech_async_part parts[ECH_ASYNC_PARTS]);
 
 /** Run it. In the executor's program, on rank 0. @return as ech_sync_run, and ECH_ERR_CONFIG if a
  *  worker's trace ends before its rounds do. */

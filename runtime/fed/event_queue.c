@@ -19,12 +19,13 @@ static void swap(ech_event *a, ech_event *b)
     *b = kept;
 }
 
-static ech_status make_room(ech_event_queue *queue)
+static ech_status make_room(ech_event_queue *queue, uint32_t count)
 {
-    if (queue->count < queue->capacity) {
+    if (count <= queue->capacity) {
         return ECH_OK;
     }
-    const uint32_t capacity = queue->capacity == 0 ? CAPACITY_MIN : 2 * queue->capacity;
+    uint32_t capacity = queue->capacity == 0 ? CAPACITY_MIN : 2 * queue->capacity;
+    capacity = capacity < count ? count : capacity;
     ech_event *items = ech_realloc(queue->items, capacity, sizeof *items);
     if (items == NULL) {
         return ECH_ERR_MEMORY;
@@ -37,7 +38,7 @@ static ech_status make_room(ech_event_queue *queue)
 ech_status ech_event_queue_push(ech_event_queue *queue, uint64_t time_ns, uint32_t kind,
                                 uint32_t subject)
 {
-    const ech_status status = make_room(queue);
+    const ech_status status = make_room(queue, queue->count + 1);
     if (status != ECH_OK) {
         return status;
     }
@@ -69,6 +70,21 @@ ech_event ech_event_queue_pop(ech_event_queue *queue)
         swap(&items[at], &items[least]);
         at = least;
     }
+}
+
+ech_status ech_event_queue_fill(ech_event_queue *queue, const ech_event *items, uint32_t count,
+                                uint64_t pushed)
+{
+    const ech_status status = make_room(queue, count);
+    if (status != ECH_OK) {
+        return status;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        queue->items[i] = items[i];
+    }
+    queue->count = count;
+    queue->pushed = pushed;
+    return ECH_OK;
 }
 
 void ech_event_queue_clear(ech_event_queue *queue)

@@ -34,6 +34,11 @@ ech_status ech_event_queue_push(ech_event_queue *queue, uint64_t time_ns, uint32
 /** Take the next event; there is one. */
 ech_event ech_event_queue_pop(ech_event_queue *queue);
 
+/** Put back what an earlier queue held: its items in their order, and its number of pushes.
+ *  @return ECH_OK or ECH_ERR_MEMORY. */
+ech_status ech_event_queue_fill(ech_event_queue *queue, const ech_event *items, uint32_t count,
+                                uint64_t pushed);
+
 /** Free its memory; it is empty and usable then. */
 void ech_event_queue_clear(ech_event_queue *queue);
 

@@ -36,15 +36,26 @@ static ech_status allocate_update(ech_process *process)
     return ECH_OK;
 }
 
+ech_status ech_process_allocate(ech_machine *machine, size_t bytes, void **out)
+{
+    *out = ech_calloc(1, bytes);
+    const ech_status status =
+        ech_comm_agree(ech_machine_comm(machine), *out != NULL ? ECH_OK : ECH_ERR_MEMORY);
+    if (status != ECH_OK) {
+        ech_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 ech_status ech_process_create(ech_machine *machine, const ech_process_options *options,
                               ech_process **out)
 {
     *out = NULL;
     ech_comm *comm = ech_machine_comm(machine);
-    ech_process *process = ech_calloc(1, sizeof *process);
-    ech_status status = ech_comm_agree(comm, process != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status != ECH_OK || process == NULL) {
-        ech_free(process);
+    ech_process *process = NULL;
+    ech_status status = ech_process_allocate(machine, sizeof *process, (void **)&process);
+    if (status != ECH_OK) {
         return status;
     }
     process->machine = machine;
@@ -179,30 +190,49 @@ bool ech_process_evaluates(const ech_process *process, uint64_t round)
            (round % options->evaluate_every == 0 || round == options->rounds);
 }
 
-static ech_status submit_evaluation(ech_process *process, uint32_t cell, bool on_hosts,
+/* Where a block of test samples is evaluated: anywhere, or where a copy of the model comes to. */
+static ech_task_options evaluation_place(const ech_process *process, const ech_host_cell *copies,
+                                         uint64_t block, ech_future **input)
+{
+    if (copies == NULL) {
+        return (ech_task_options){.affinity = ECH_AFFINITY_NONE};
+    }
+    const uint64_t ranks = (uint64_t)ech_machine_rank_count(process->machine);
+    const int host = ech_machine_host_of(process->machine, (int)(block % ranks));
+    *input = copies[host].fetching;
+    return (ech_task_options){
+        .affinity = ECH_AFFINITY_HOST,
+        .affinity_value = (uint64_t)host,
+        .strict = true,
+        .inputs = input,
+        .input_count = *input != NULL ? 1 : 0,
+    };
+}
+
+static ech_status submit_evaluation(ech_process *process, const ech_host_cell *copies,
                                     uint64_t test_count)
 {
-    int ranks = ech_machine_rank_count(process->machine);
-    ech_task_options options = {.affinity = ECH_AFFINITY_NONE};
-    if (!on_hosts) {
-        ech_machine_ranks_of(process->machine, 0, &ranks);
-        options = (ech_task_options){.affinity = ECH_AFFINITY_HOST, .strict = true};
-    }
-    const uint64_t blocks = (uint64_t)ranks * EVALUATE_BLOCKS_A_RANK;
-    uint64_t block = (test_count + blocks - 1) / blocks;
-    block = block < EVALUATE_BLOCK_MIN ? EVALUATE_BLOCK_MIN : block;
+    const uint64_t blocks =
+        (uint64_t)ech_machine_rank_count(process->machine) * EVALUATE_BLOCKS_A_RANK;
+    uint64_t size = (test_count + blocks - 1) / blocks;
+    size = size < EVALUATE_BLOCK_MIN ? EVALUATE_BLOCK_MIN : size;
     ech_status status = ECH_OK;
-    for (uint64_t first = 0; first < test_count && status == ECH_OK; first += block) {
+    for (uint64_t first = 0; first < test_count && status == ECH_OK; first += size) {
+        ech_future *input = NULL;
+        const ech_task_options options = evaluation_place(process, copies, first / size, &input);
         const uint64_t left = test_count - first;
         const ech_evaluate_arguments part = {
-            .first = first, .count = left < block ? left : block, .cell = cell};
+            .first = first,
+            .count = left < size ? left : size,
+            .cell = copies != NULL ? copies[options.affinity_value].cell : 0,
+        };
         status = ech_flight_submit(process->flight, LANDED_EVALUATE, 0, process->apps.evaluate,
                                    &part, sizeof part, &options, NULL);
     }
     return status;
 }
 
-ech_status ech_process_evaluate(ech_process *process, uint32_t cell, bool on_hosts)
+ech_status ech_process_evaluate(ech_process *process, const ech_host_cell *copies)
 {
     const ech_trainer *trainer = process->options.trainer;
     const uint64_t test_count = trainer->test_count(trainer->self);
@@ -210,7 +240,7 @@ ech_status ech_process_evaluate(ech_process *process, uint32_t cell, bool on_hos
         return ECH_OK;
     }
     process->evaluation = (ech_evaluation){0};
-    ech_status status = submit_evaluation(process, cell, on_hosts, test_count);
+    ech_status status = submit_evaluation(process, copies, test_count);
     if (status == ECH_OK) {
         status = ech_flight_land_all(process->flight);
     }

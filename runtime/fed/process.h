@@ -9,6 +9,7 @@
 #define ECH_FED_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/layout.h"
@@ -54,6 +55,9 @@ typedef struct {
     ech_evaluation evaluation;
 } ech_process;
 
+/** Zeroed memory of a process's own on every rank, or on none. Collective; free it. */
+ech_status ech_process_allocate(ech_machine *machine, size_t bytes, void **out);
+
 /** Collective. @return the same status on every rank. */
 ech_status ech_process_create(ech_machine *machine, const ech_process_options *options,
                               ech_process **out);
@@ -80,13 +84,18 @@ ech_status ech_process_broadcast(ech_process *process);
 /** Is the model after this round to be evaluated? */
 bool ech_process_evaluates(const ech_process *process, uint64_t round);
 
+/** Where a model lies on a host, and the task that brings it there; NULL: it is there. */
+typedef struct {
+    uint32_t cell;
+    ech_future *fetching; /* borrowed */
+} ech_host_cell;
+
 /**
- * Evaluate a model on all ranks that can read it, into the report. Without test samples nothing.
+ * Evaluate a model on all ranks, into the report. Without test samples nothing.
  *
- * @param cell      where the model lies.
- * @param on_hosts  it lies there on every host; else on rank 0's alone.
+ * @param copies  of each host; NULL: it is cell 0 of every host, and there.
  */
-ech_status ech_process_evaluate(ech_process *process, uint32_t cell, bool on_hosts);
+ech_status ech_process_evaluate(ech_process *process, const ech_host_cell *copies);
 
 /** The round has ended: tell the observer. */
 ech_status ech_process_end_round(ech_process *process, ech_state_view model);

@@ -89,11 +89,9 @@ static ech_status create_states(ech_machine *machine, ech_sync *sync)
 ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out)
 {
     *out = NULL;
-    ech_comm *comm = ech_machine_comm(machine);
-    ech_sync *sync = ech_calloc(1, sizeof *sync);
-    ech_status status = ech_comm_agree(comm, sync != NULL ? ECH_OK : ECH_ERR_MEMORY);
-    if (status != ECH_OK || sync == NULL) {
-        ech_free(sync);
+    ech_sync *sync = NULL;
+    ech_status status = ech_process_allocate(machine, sizeof *sync, (void **)&sync);
+    if (status != ECH_OK) {
         return status;
     }
     sync->options = *options;
@@ -272,7 +270,7 @@ static ech_status run_round(ech_sync *sync, uint64_t round)
         status = ech_process_broadcast(process);
     }
     if (status == ECH_OK && ech_process_evaluates(process, round)) {
-        status = ech_process_evaluate(process, 0, true);
+        status = ech_process_evaluate(process, NULL);
     }
     return status == ECH_OK
                ? ech_process_end_round(process, ech_replica_model_view(process->replica))
@@ -312,7 +310,7 @@ static ech_status run_start(ech_sync *sync)
         return status;
     }
     if (sync->options.evaluate_every > 0) {
-        status = ech_process_evaluate(process, 0, true);
+        status = ech_process_evaluate(process, NULL);
     }
     return status == ECH_OK
                ? ech_process_end_round(process, ech_replica_model_view(process->replica))

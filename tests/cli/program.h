@@ -9,11 +9,15 @@
 
 #include "runtime/base/child.h"
 
-enum { PROGRAM_ARGUMENTS_MAX = 24 };
+enum { PROGRAM_ARGUMENTS_MAX = 40 };
 
 /** Run `echelon` with arguments ended by NULL, for at most a minute; the caller frees the result.
  */
 ech_child_result program_run(const char *const *arguments);
+
+/** The same with "NAME=value" texts added to the environment, ended by NULL. */
+ech_child_result program_run_environment(const char *const *environment,
+                                         const char *const *arguments);
 
 /** The same under `mpiexec -n ranks`. */
 ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments);

@@ -1,17 +1,9 @@
 /* One configuration gives one model: whatever the ranks, the hosts, the threads, the instruction
  * set, the tree and its aggregators, and across an early stop and a resume. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "tests/cli/program.h"
-#include "tests/cli/tiny_data.h"
-#include "tests/support.h"
-
-enum { HASH_DIGITS = 32, PATH_BYTES = ECH_TEST_PATH_BYTES + 32 };
-
-static char folder[ECH_TEST_PATH_BYTES];
-static char config_path[ECH_TEST_PATH_BYTES];
+#include "tests/cli/fit_folder.h"
 
 static const char config_text[] =
     "seed: 3\n"
@@ -27,83 +19,44 @@ static const char config_text[] =
 
 static void start(void)
 {
-    ech_test_make_directory(folder);
-    ech_test_write_text(folder, "fit.yaml", config_text, config_path);
-    char data_path[ECH_TEST_PATH_BYTES];
-    tiny_data_make(folder, data_path);
+    fit_folder_start(config_text);
 }
 
-static void stop(void)
+TestSuite(fit_bits, .init = start, .fini = fit_folder_stop, .timeout = 600);
+
+/* All of these end with the model of the first, which `first` gets. */
+static void expect_one_model(const fit_run *runs, size_t count, char first[FIT_HASH_BYTES])
 {
-    ech_test_remove_directory(folder);
-    ech_test_expect_no_leak();
-}
-
-TestSuite(fit_bits, .init = start, .fini = stop, .timeout = 600);
-
-typedef struct {
-    unsigned ranks;
-    const char *environment; /* NULL: none */
-    const char *sets[3];
-} variant;
-
-static ech_child_result run_fit(const variant *how, const char *out, const char *option)
-{
-    char out_path[PATH_BYTES];
-    snprintf(out_path, sizeof out_path, "%s/%s", folder, out);
-    const char *arguments[PROGRAM_ARGUMENTS_MAX] = {"fit", config_path, "--out", out_path, option};
-    size_t count = option != NULL ? 5 : 4;
-    for (size_t i = 0; i < 3 && how->sets[i] != NULL; i++) {
-        arguments[count++] = "--set";
-        arguments[count++] = how->sets[i];
+    char hash[FIT_HASH_BYTES];
+    fit_folder_hash(&runs[0], first);
+    for (size_t i = 1; i < count; i++) {
+        fit_folder_hash(&runs[i], hash);
+        cr_expect_str_eq(hash, first, "run %zu (%s) gave another model", i,
+                         runs[i].sets[0] != NULL ? runs[i].sets[0] : "no settings");
     }
-    const char *environment[] = {how->environment, NULL};
-    return program_run_job(how->ranks, environment, arguments);
 }
 
-/* The 32 digits behind "model xxh128 ". */
-static void read_hash(const ech_child_result *result, char hash[HASH_DIGITS + 1])
-{
-    static const char label[] = "model xxh128 ";
-    const char *line = strstr(result->output, label);
-    cr_assert_not_null(line, "no model hash; exit code %d, standard error: %s", result->exit_code,
-                       result->errors);
-    memcpy(hash, line + strlen(label), HASH_DIGITS);
-    hash[HASH_DIGITS] = '\0';
-}
-
-static void fit_hash(const variant *how, const char *out, char hash[HASH_DIGITS + 1])
-{
-    ech_child_result result = run_fit(how, out, NULL);
-    cr_assert_eq(result.exit_code, 0, "%s", result.errors);
-    read_hash(&result, hash);
-    ech_child_result_free(&result);
-}
+static const char two_hosts[] = "MPIR_CVAR_NUM_CLIQUES=2";
+static const char three_hosts[] = "MPIR_CVAR_NUM_CLIQUES=3";
 
 Test(fit_bits, ranks_hosts_threads_and_trees_give_one_model)
 {
-    static const variant variants[] = {
-        {1, NULL, {NULL}},
-        {2, NULL, {NULL}},
-        {3, NULL, {NULL}},
-        {5, NULL, {NULL}},
-        {4, "MPIR_CVAR_NUM_CLIQUES=2", {NULL}},
-        {2, NULL, {"topology.height=1"}},
-        {2, NULL, {"topology.height=4"}},
-        {2, NULL, {"threads=2"}},
-        {2, NULL, {"aggregators=materialised"}},
-        {3, "MPIR_CVAR_NUM_CLIQUES=2", {"aggregators=materialised", "topology.height=4"}},
+    const fit_run runs[] = {
+        {.ranks = 1},
+        {.ranks = 2},
+        {.ranks = 3},
+        {.ranks = 5},
+        {.ranks = 4, .environment = two_hosts},
+        {.ranks = 2, .sets = {"topology.height=1"}},
+        {.ranks = 2, .sets = {"topology.height=4"}},
+        {.ranks = 2, .sets = {"threads=2"}},
+        {.ranks = 2, .sets = {"aggregators=materialised"}},
+        {.ranks = 3,
+         .environment = two_hosts,
+         .sets = {"aggregators=materialised", "topology.height=4"}},
     };
-    char first[HASH_DIGITS + 1];
-    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-        char out[32];
-        char hash[HASH_DIGITS + 1];
-        snprintf(out, sizeof out, "out-%zu", i);
-        fit_hash(&variants[i], out, i == 0 ? first : hash);
-        if (i > 0) {
-            cr_expect_str_eq(hash, first, "variant %zu gave another model", i);
-        }
-    }
+    char hash[FIT_HASH_BYTES];
+    expect_one_model(runs, sizeof runs / sizeof *runs, hash);
 }
 
 /* What travels beside the model, and what workers keep where they train, changes none of it. */
@@ -112,29 +65,22 @@ Test(fit_bits, rules_with_control_variates_give_one_model_and_resume_to_it)
     static const char *const rules[] = {"strategy.name=scaffold", "strategy.name=fednova",
                                         "strategy.name=feddyn"};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        const variant variants[] = {
-            {1, NULL, {rules[i]}},
-            {3, NULL, {rules[i], "topology.height=3"}},
-            {4, "MPIR_CVAR_NUM_CLIQUES=2", {rules[i]}},
-            {3, "MPIR_CVAR_NUM_CLIQUES=3", {rules[i], "aggregators=materialised"}},
+        const char *rule = rules[i];
+        const fit_run runs[] = {
+            {.ranks = 1, .sets = {rule}},
+            {.ranks = 3, .sets = {rule, "topology.height=3"}},
+            {.ranks = 4, .environment = two_hosts, .sets = {rule}},
+            {.ranks = 3, .environment = three_hosts, .sets = {rule, "aggregators=materialised"}},
         };
-        char first[HASH_DIGITS + 1];
-        char hash[HASH_DIGITS + 1];
-        char out[32];
-        for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
-            snprintf(out, sizeof out, "out-%zu-%zu", i, v);
-            fit_hash(&variants[v], out, v == 0 ? first : hash);
-            if (v > 0) {
-                cr_expect_str_eq(hash, first, "%s, variant %zu gave another model", rules[i], v);
-            }
-        }
-        snprintf(out, sizeof out, "parts-%zu", i);
-        fit_hash(&(variant){4, "MPIR_CVAR_NUM_CLIQUES=2", {rules[i], "rounds=2"}}, out, hash);
-        ech_child_result resumed = run_fit(
-            &(variant){3, "MPIR_CVAR_NUM_CLIQUES=3", {rules[i], "rounds=3"}}, out, "--resume");
-        read_hash(&resumed, hash);
-        ech_child_result_free(&resumed);
-        cr_expect_str_eq(hash, first, "%s resumed to another model", rules[i]);
+        const fit_run part = {.ranks = 4, .environment = two_hosts, .sets = {rule, "rounds=2"}};
+        const fit_run rest = {
+            .ranks = 3, .environment = three_hosts, .resume = true, .sets = {rule, "rounds=3"}};
+        char first[FIT_HASH_BYTES];
+        char hash[FIT_HASH_BYTES];
+        expect_one_model(runs, sizeof runs / sizeof *runs, first);
+        fit_folder_hash(&part, hash);
+        fit_folder_hash(&rest, hash);
+        cr_expect_str_eq(hash, first, "%s resumed to another model", rule);
     }
 }
 
@@ -144,53 +90,46 @@ Test(fit_bits, a_lesser_instruction_set_with_fused_multiply_add_gives_the_same_m
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
         return; /* nothing lesser to compare with */
     }
-    char best[HASH_DIGITS + 1];
-    char lesser[HASH_DIGITS + 1];
-    fit_hash(&(variant){2, NULL, {NULL}}, "best", best);
-    fit_hash(&(variant){2, "ECH_ISA=avx2", {NULL}}, "lesser", lesser);
-    cr_expect_str_eq(lesser, best);
+    const fit_run runs[] = {{.ranks = 2}, {.ranks = 2, .environment = "ECH_ISA=avx2"}};
+    char hash[FIT_HASH_BYTES];
+    expect_one_model(runs, 2, hash);
 }
 #endif
 
 Test(fit_bits, what_decides_the_model_changes_it)
 {
-    static const variant variants[] = {
-        {2, NULL, {NULL}},
-        {2, NULL, {"seed=4"}},
-        {2, NULL, {"train.lr=0.021"}},
-        {2, NULL, {"strategy.participation=0.6"}},
+    static const fit_run runs[] = {
+        {.sets = {NULL}},
+        {.sets = {"seed=4"}},
+        {.sets = {"train.lr=0.021"}},
+        {.sets = {"strategy.participation=0.6"}},
     };
-    char hashes[4][HASH_DIGITS + 1];
-    for (size_t i = 0; i < 4; i++) {
-        char out[32];
-        snprintf(out, sizeof out, "out-%zu", i);
-        fit_hash(&variants[i], out, hashes[i]);
+    enum { RUNS = sizeof runs / sizeof *runs };
+    char hashes[RUNS][FIT_HASH_BYTES];
+    for (size_t i = 0; i < RUNS; i++) {
+        fit_folder_hash(&runs[i], hashes[i]);
         for (size_t j = 0; j < i; j++) {
-            cr_expect_str_neq(hashes[i], hashes[j], "variants %zu and %zu", i, j);
+            cr_expect_str_neq(hashes[i], hashes[j], "runs %zu and %zu", i, j);
         }
     }
 }
 
 Test(fit_bits, a_resumed_run_ends_like_one_that_never_stopped)
 {
-    char undisturbed[HASH_DIGITS + 1];
-    fit_hash(&(variant){2, NULL, {NULL}}, "whole", undisturbed);
-
-    char ignored[HASH_DIGITS + 1];
-    fit_hash(&(variant){2, NULL, {"rounds=1"}}, "parts", ignored);
-    ech_child_result resumed = run_fit(&(variant){3, NULL, {NULL}}, "parts", "--resume");
-    char hash[HASH_DIGITS + 1];
-    read_hash(&resumed, hash);
-    ech_child_result_free(&resumed);
+    char undisturbed[FIT_HASH_BYTES];
+    char hash[FIT_HASH_BYTES];
+    fit_folder_hash(&(fit_run){.out = "whole"}, undisturbed);
+    fit_folder_hash(&(fit_run){.sets = {"rounds=1"}}, hash);
+    fit_folder_hash(&(fit_run){.ranks = 3, .resume = true}, hash);
     cr_expect_str_eq(hash, undisturbed);
 }
 
 Test(fit_bits, a_resume_with_another_configuration_is_refused_by_its_keys)
 {
-    char ignored[HASH_DIGITS + 1];
-    fit_hash(&(variant){2, NULL, {"rounds=1"}}, "parts", ignored);
+    char hash[FIT_HASH_BYTES];
+    fit_folder_hash(&(fit_run){.sets = {"rounds=1"}}, hash);
     ech_child_result refused =
-        run_fit(&(variant){2, NULL, {"train.lr=0.5", "seed=9"}}, "parts", "--resume");
+        fit_folder_run(&(fit_run){.resume = true, .sets = {"train.lr=0.5", "seed=9"}});
     cr_expect_eq(refused.exit_code, 2);
     cr_expect_not_null(strstr(refused.errors, "train.lr: was 0.02, is 0.5"), "%s", refused.errors);
     cr_expect_not_null(strstr(refused.errors, "seed: was 3, is 9"), "%s", refused.errors);

@@ -11,18 +11,15 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "tests/cli/program.h"
-#include "tests/cli/tiny_data.h"
+#include "tests/cli/fit_folder.h"
 
-enum { RANKS = 3, VICTIM = 1, PATH_BYTES = ECH_TEST_PATH_BYTES + 32, PROC_BYTES = 1 << 16 };
+enum { RANKS = 3, VICTIM = 1, PROC_BYTES = 1 << 16 };
 
 static const double ends_within_seconds = 5.0;
 static const uint64_t look_every_ns = 10000000;
 static const uint64_t look_for_ns = UINT64_C(30000000000);
 
-static char folder[ECH_TEST_PATH_BYTES];
-static char config_path[ECH_TEST_PATH_BYTES];
-static char out_path[PATH_BYTES];
+static char out_path[FIT_PATH_BYTES];
 
 /* More rounds than anyone waits for: only the kill ends it. */
 static const char config_text[] = "data: {file: tiny.h5}\n"
@@ -34,20 +31,11 @@ static const char config_text[] = "data: {file: tiny.h5}\n"
 
 static void start(void)
 {
-    ech_test_make_directory(folder);
-    ech_test_write_text(folder, "fit.yaml", config_text, config_path);
-    snprintf(out_path, sizeof out_path, "%s/out", folder);
-    char data_path[ECH_TEST_PATH_BYTES];
-    tiny_data_make(folder, data_path);
+    fit_folder_start(config_text);
+    snprintf(out_path, sizeof out_path, "%s/out", fit_folder());
 }
 
-static void stop(void)
-{
-    ech_test_remove_directory(folder);
-    ech_test_expect_no_leak();
-}
-
-TestSuite(fit_kill, .init = start, .fini = stop);
+TestSuite(fit_kill, .init = start, .fini = fit_folder_stop);
 
 /* ---- the killer, a process of its own ---- */
 
@@ -104,7 +92,7 @@ static bool is_victim(const char *pid)
 {
     char rank[32];
     snprintf(rank, sizeof rank, "PMI_RANK=%d", VICTIM);
-    return proc_holds(pid, "environ", rank) && proc_holds(pid, "cmdline", config_path);
+    return proc_holds(pid, "environ", rank) && proc_holds(pid, "cmdline", fit_folder_config());
 }
 
 /* The rank runs below its guard, which has the same name and environment. */
@@ -154,8 +142,7 @@ Test(fit_kill, a_killed_rank_ends_the_job_by_name)
     if (killer == 0) {
         _exit(kill_once_it_trains(told[1]));
     }
-    ech_child_result result =
-        program_run_ranks(RANKS, (const char *[]){"fit", config_path, "--out", out_path, NULL});
+    ech_child_result result = fit_folder_run(&(fit_run){.ranks = RANKS});
     const uint64_t ended_ns = ech_clock_ns();
     int state = 0;
     waitpid(killer, &state, 0);

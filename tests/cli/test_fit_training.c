@@ -4,14 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/cli/fit_folder.h"
 #include "tests/cli/program.h"
-#include "tests/cli/tiny_data.h"
-#include "tests/support.h"
 
-enum { HASH_BYTES = 33, PATH_BYTES = ECH_TEST_PATH_BYTES + 32, SETS_MAX = 4, RUNS_MAX = 32 };
-
-static char folder[ECH_TEST_PATH_BYTES];
-static char config_path[ECH_TEST_PATH_BYTES];
+enum { RUNS_MAX = 32 };
 
 static const char config_text[] = "data: {file: tiny.h5}\n"
                                   "topology: {kind: star, workers: 4}\n"
@@ -27,61 +23,42 @@ static const char model_text[] = "name: mine\n"
 static void start(void)
 {
     char path[ECH_TEST_PATH_BYTES];
-    ech_test_make_directory(folder);
-    ech_test_write_text(folder, "fit.yaml", config_text, config_path);
-    ech_test_write_text(folder, "mine.yaml", model_text, path);
-    tiny_data_make(folder, path);
+    fit_folder_start(config_text);
+    ech_test_write_text(fit_folder(), "mine.yaml", model_text, path);
 }
 
-static void stop(void)
+TestSuite(fit_training, .init = start, .fini = fit_folder_stop, .timeout = 300);
+
+/* A run of smallconv, unless its first setting names another model. */
+static fit_run with_model(const fit_run *how)
 {
-    ech_test_remove_directory(folder);
-    ech_test_expect_no_leak();
-}
-
-TestSuite(fit_training, .init = start, .fini = stop, .timeout = 300);
-
-/* One run of two ranks. */
-typedef struct {
-    const char *sets[SETS_MAX]; /* model.name=smallconv, if the first names no other model */
-    const char *out;
-    bool resume;
-} run;
-
-static ech_child_result fit(const run *how)
-{
-    char out[PATH_BYTES];
-    snprintf(out, sizeof out, "%s/%s", folder, how->out != NULL ? how->out : "out");
-    const char *arguments[PROGRAM_ARGUMENTS_MAX] = {"fit", config_path, "--out", out,
-                                                    how->resume ? "--resume" : "--overwrite"};
-    size_t count = 5;
-    const bool has_model = how->sets[0] != NULL && strncmp(how->sets[0], "model", 5) == 0;
-    if (!has_model) {
-        arguments[count++] = "--set";
-        arguments[count++] = "model.name=smallconv";
+    fit_run run = *how;
+    size_t count = 0;
+    while (run.sets[count] != NULL) {
+        count++;
     }
-    for (size_t i = 0; i < SETS_MAX && how->sets[i] != NULL; i++) {
-        arguments[count++] = "--set";
-        arguments[count++] = how->sets[i];
+    if (count == 0 || strncmp(run.sets[0], "model", strlen("model")) != 0) {
+        run.sets[count] = "model.name=smallconv";
     }
-    return program_run_ranks(2, arguments);
+    return run;
 }
 
-static void fit_hash(const run *how, char hash[HASH_BYTES])
+static ech_child_result fit(const fit_run *how)
 {
-    ech_child_result result = fit(how);
-    cr_assert_eq(result.exit_code, 0, "%s: %s", how->sets[0], result.errors);
-    static const char label[] = "model xxh128 ";
-    const char *line = strstr(result.output, label);
-    cr_assert_not_null(line, "%s", result.output);
-    snprintf(hash, HASH_BYTES, "%s", line + strlen(label));
-    ech_child_result_free(&result);
+    const fit_run run = with_model(how);
+    return fit_folder_run(&run);
+}
+
+static void fit_hash(const fit_run *how, char hash[FIT_HASH_BYTES])
+{
+    const fit_run run = with_model(how);
+    fit_folder_hash(&run, hash);
 }
 
 /* Each run ends with a model of its own: a key that nobody read would not change it. */
-static void expect_all_differ(const run *runs, size_t count)
+static void expect_all_differ(const fit_run *runs, size_t count)
 {
-    char hashes[RUNS_MAX][HASH_BYTES];
+    char hashes[RUNS_MAX][FIT_HASH_BYTES];
     for (size_t i = 0; i < count; i++) {
         fit_hash(&runs[i], hashes[i]);
         for (size_t j = 0; j < i; j++) {
@@ -90,9 +67,9 @@ static void expect_all_differ(const run *runs, size_t count)
     }
 }
 
-static void expect_all_alike(const run *runs, size_t count)
+static void expect_all_alike(const fit_run *runs, size_t count)
 {
-    char first[HASH_BYTES], other[HASH_BYTES];
+    char first[FIT_HASH_BYTES], other[FIT_HASH_BYTES];
     fit_hash(&runs[0], first);
     for (size_t i = 1; i < count; i++) {
         fit_hash(&runs[i], other);
@@ -104,7 +81,7 @@ static void expect_all_alike(const run *runs, size_t count)
 
 Test(fit_training, optimizers_and_their_parameters)
 {
-    static const run runs[] = {
+    static const fit_run runs[] = {
         {.sets = {NULL}},
         {.sets = {"train.momentum=0.5"}},
         {.sets = {"train.momentum=0.5", "train.nesterov=true"}},
@@ -121,7 +98,7 @@ Test(fit_training, optimizers_and_their_parameters)
 
 Test(fit_training, schedules_change_the_learning_rate)
 {
-    static const run runs[] = {
+    static const fit_run runs[] = {
         {.sets = {NULL}},
         {.sets = {"train.schedule.warm_up=1"}},
         {.sets = {"train.schedule.warm_up=0.5"}},
@@ -138,7 +115,7 @@ Test(fit_training, schedules_change_the_learning_rate)
 /* The position is the run's, not the round's: a step after round 2 is not met in two rounds. */
 Test(fit_training, schedules_that_never_move_change_nothing)
 {
-    static const run runs[] = {
+    static const fit_run runs[] = {
         {.sets = {NULL}},
         {.sets = {"train.schedule={kind: step, every: 2, factor: 0.5}"}},
         {.sets = {"train.schedule={kind: step, every: 0.5, factor: 1}"}},
@@ -150,7 +127,7 @@ Test(fit_training, schedules_that_never_move_change_nothing)
 
 Test(fit_training, images_are_varied_and_normalised)
 {
-    static const run runs[] = {
+    static const fit_run runs[] = {
         {.sets = {NULL}},
         {.sets = {"data.augment.crop=2"}},
         {.sets = {"data.augment.flip=true"}},
@@ -165,11 +142,11 @@ Test(fit_training, a_resume_keeps_adams_and_the_schedules_bits)
     static const char *const settings[] = {"train.optimizer=adam",
                                            "train.schedule={kind: cosine, rounds: 2, warm_up: 0.5}",
                                            "data.augment={crop: 2, flip: true}"};
-    run whole = {.out = "whole"}, part = {.out = "part"};
+    fit_run whole = {.out = "whole"}, part = {.out = "part"};
     for (int i = 0; i < 3; i++) {
         whole.sets[i] = part.sets[i] = settings[i];
     }
-    char undisturbed[HASH_BYTES], resumed[HASH_BYTES];
+    char undisturbed[FIT_HASH_BYTES], resumed[FIT_HASH_BYTES];
     fit_hash(&whole, undisturbed);
     part.sets[3] = "rounds=1";
     fit_hash(&part, resumed);
@@ -182,12 +159,12 @@ Test(fit_training, a_resume_keeps_adams_and_the_schedules_bits)
 
 Test(fit_training, engines_are_taken_by_name_or_refused)
 {
-    static const run runs[] = {
+    static const fit_run runs[] = {
         {.sets = {"engine=lanes"}}, {.sets = {"engine=blas"}}, {.sets = {"engine=reference"}}};
     EXPECT(differ, runs);
-    static const run same[] = {{.sets = {"engine=auto"}}, {.sets = {"engine=lanes"}}};
+    static const fit_run same[] = {{.sets = {"engine=auto"}}, {.sets = {"engine=lanes"}}};
     EXPECT(alike, same);
-    ech_child_result refused = fit(&(run){.sets = {"model.name=resnet18", "engine=lanes"}});
+    ech_child_result refused = fit(&(fit_run){.sets = {"model.name=resnet18", "engine=lanes"}});
     cr_expect_eq(refused.exit_code, 2);
     cr_expect_not_null(strstr(refused.errors, "engine: "), "%s", refused.errors);
     cr_expect_not_null(strstr(refused.errors, "lanes"), "%s", refused.errors);
@@ -197,23 +174,24 @@ Test(fit_training, engines_are_taken_by_name_or_refused)
 Test(fit_training, a_model_of_ones_own_trains_from_its_file)
 {
     static const char set[] = "model.file=";
-    char file[PATH_BYTES], path[ECH_TEST_PATH_BYTES], hash[HASH_BYTES];
-    snprintf(file, sizeof file, "%s%s/mine.yaml", set, folder);
-    fit_hash(&(run){.sets = {file, "rounds=1"}}, hash);
+    char file[FIT_PATH_BYTES], path[ECH_TEST_PATH_BYTES], hash[FIT_HASH_BYTES];
+    snprintf(file, sizeof file, "%s%s/mine.yaml", set, fit_folder());
+    fit_hash(&(fit_run){.sets = {file, "rounds=1"}}, hash);
 
     /* Changed behind the checkpoint's back, it keeps its shapes and computes something else. */
-    ech_test_write_text(folder, "mine.yaml",
+    ech_test_write_text(fit_folder(), "mine.yaml",
                         "layers:\n"
                         "  - conv: {name: conv1, filters: 4, kernel: 5, stride: 2}\n"
                         "  - linear: {name: fc}\n",
                         path);
-    ech_child_result refused = fit(&(run){.sets = {file}, .resume = true});
+    ech_child_result refused = fit(&(fit_run){.sets = {file}, .resume = true});
     cr_expect_eq(refused.exit_code, 2);
     cr_expect_not_null(strstr(refused.errors, "was made by other kernels"), "%s", refused.errors);
     ech_child_result_free(&refused);
 
-    ech_test_write_text(folder, "mine.yaml", "layers:\n  - convolution: {name: conv1}\n", path);
-    refused = fit(&(run){.sets = {file}});
+    ech_test_write_text(fit_folder(), "mine.yaml", "layers:\n  - convolution: {name: conv1}\n",
+                        path);
+    refused = fit(&(fit_run){.sets = {file}});
     cr_expect_eq(refused.exit_code, 2);
     cr_expect_not_null(strstr(refused.errors, "mine.yaml:2: "), "%s", refused.errors);
     cr_expect_eq(program_count_lines(refused.errors), 1, "%s", refused.errors);
@@ -223,7 +201,7 @@ Test(fit_training, a_model_of_ones_own_trains_from_its_file)
 /* The strategy sees failed workers, and the job goes on, even where no update is left. */
 Test(fit_training, a_loss_that_is_not_finite_leaves_its_worker_out_by_name)
 {
-    ech_child_result result = fit(&(run){.sets = {"train.lr=1e30"}});
+    ech_child_result result = fit(&(fit_run){.sets = {"train.lr=1e30"}});
     cr_expect_eq(result.exit_code, 0, "%s", result.errors);
     for (int round = 1; round <= 2; round++) {
         for (int worker = 0; worker < 4; worker++) {

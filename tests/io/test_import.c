@@ -41,7 +41,7 @@ static void store_gzip(const char *path, const void *data, unsigned bytes)
     cr_assert_eq(gzclose(file), Z_OK);
 }
 
-static void expect_content(const ech_samples *samples)
+static void expect_content(const ech_import *samples)
 {
     cr_expect_eq(samples->count, COUNT);
     cr_expect_eq(samples->channels, 1);
@@ -54,7 +54,7 @@ static void expect_content(const ech_samples *samples)
 
 static void expect_refused(const char *images_path, const char *labels_path, const char *message)
 {
-    ech_samples samples;
+    ech_import samples;
     cr_expect_eq(ech_import_idx(images_path, labels_path, &samples), ECH_ERR_FORMAT);
     cr_expect_null(samples.images);
     cr_expect_null(samples.labels);
@@ -63,27 +63,27 @@ static void expect_refused(const char *images_path, const char *labels_path, con
 
 Test(import, idx_plain)
 {
-    ech_samples samples;
+    ech_import samples;
     cr_assert_eq(ech_import_idx(fixture_path("images"), fixture_path("labels"), &samples), ECH_OK,
                  "%s", ech_status_message());
     expect_content(&samples);
-    ech_samples_free(&samples);
+    ech_import_free(&samples);
 }
 
 Test(import, idx_compressed)
 {
     store_gzip(fixture_path("images.gz"), images, sizeof images);
     store_gzip(fixture_path("labels.gz"), labels, sizeof labels);
-    ech_samples samples;
+    ech_import samples;
     cr_assert_eq(ech_import_idx(fixture_path("images.gz"), fixture_path("labels.gz"), &samples),
                  ECH_OK, "%s", ech_status_message());
     expect_content(&samples);
-    ech_samples_free(&samples);
+    ech_import_free(&samples);
 }
 
 Test(import, idx_that_is_not_there)
 {
-    ech_samples samples;
+    ech_import samples;
     cr_expect_eq(ech_import_idx(fixture_path("none"), fixture_path("labels"), &samples),
                  ECH_ERR_FILE);
     fixture_expect_message("none: cannot open: No such file");
@@ -98,7 +98,7 @@ Test(import, idx_with_another_magic)
 Test(import, idx_cut_at_every_length)
 {
     for (size_t bytes = 0; bytes < sizeof images; bytes++) {
-        ech_samples samples;
+        ech_import samples;
         fixture_store(fixture_path("cut"), images, bytes);
         cr_expect_eq(ech_import_idx(fixture_path("cut"), fixture_path("labels"), &samples),
                      ECH_ERR_FORMAT, "cut to %zu bytes", bytes);
@@ -112,7 +112,7 @@ Test(import, idx_compressed_and_cut_at_every_length)
     size_t bytes = 0;
     unsigned char *whole = fixture_load(fixture_path("images.gz"), &bytes);
     for (size_t length = 0; length < bytes; length++) {
-        ech_samples samples;
+        ech_import samples;
         fixture_store(fixture_path("cut.gz"), whole, length);
         cr_expect_eq(ech_import_idx(fixture_path("cut.gz"), fixture_path("labels"), &samples),
                      ECH_ERR_FORMAT, "cut to %zu bytes", length);
@@ -172,7 +172,7 @@ Test(import, cifar10_files_one_after_the_other)
     fixture_store(fixture_path("one"), records, 2 * CIFAR_RECORD);
     fixture_store(fixture_path("two"), records + 2 * CIFAR_RECORD, CIFAR_RECORD);
     const char *paths[] = {fixture_path("one"), fixture_path("two")};
-    ech_samples samples;
+    ech_import samples;
     cr_assert_eq(ech_import_cifar10(paths, 2, &samples), ECH_OK, "%s", ech_status_message());
     cr_expect_eq(samples.count, 3);
     cr_expect_eq(samples.channels, 3);
@@ -183,13 +183,13 @@ Test(import, cifar10_files_one_after_the_other)
         cr_expect_arr_eq(samples.images + r * (CIFAR_RECORD - 1), records + r * CIFAR_RECORD + 1,
                          CIFAR_RECORD - 1);
     }
-    ech_samples_free(&samples);
+    ech_import_free(&samples);
 }
 
 Test(import, cifar10_with_a_cut_record_or_a_wrong_label)
 {
     static unsigned char record[CIFAR_RECORD];
-    ech_samples samples;
+    ech_import samples;
     fixture_store(fixture_path("cut"), record, CIFAR_RECORD - 1);
     const char *path = fixture_path("cut");
     cr_expect_eq(ech_import_cifar10(&path, 1, &samples), ECH_ERR_FORMAT);

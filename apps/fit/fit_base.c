@@ -1,0 +1,143 @@
+#include "apps/fit/fit_base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/fit/fit_start.h"
+#include "runtime/base/memory.h"
+
+enum { REASON_BYTES = 512 };
+
+ech_status ech_fit_base_agree(const ech_fit_base *base, ech_status mine)
+{
+    return ech_comm_agree(base->comm, mine);
+}
+
+/* Only leader ranks read files. */
+static void keep_io_on_leaders(ech_fit_base *base, ech_io **io)
+{
+    if (ech_machine_is_leader(base->machine)) {
+        base->io = *io;
+        *io = NULL;
+    } else {
+        ech_io_destroy(io);
+    }
+}
+
+static ech_status find_machine(ech_fit_base *base, const ech_fit_arguments *arguments,
+                               const ech_failure *prepared, ech_io **io)
+{
+    ech_status status = ech_machine_create(MPI_COMM_WORLD, &base->machine);
+    if (status != ECH_OK) {
+        return status;
+    }
+    base->comm = ech_machine_comm(base->machine);
+    base->is_first = ech_machine_rank(base->machine) == 0;
+    status = ech_fit_base_agree(base, ech_failure_restore(prepared));
+    if (status != ECH_OK) {
+        return status;
+    }
+    keep_io_on_leaders(base, io);
+    base->arguments = arguments;
+    status = ech_fit_load_config(base->machine, arguments, &base->config, &base->config_text);
+    if (status == ECH_OK) {
+        base->options = ech_fit_options_of(base->config);
+        ech_machine_set_leader_mode(base->machine, (ech_leader_mode)base->options.leader);
+    }
+    return status;
+}
+
+static ech_status grow_tree(ech_fit_base *base)
+{
+    ech_status status = ECH_OK;
+    if (base->is_first) {
+        status = ech_fit_tree_grow(&base->tree, base->config, &base->options);
+        if (status == ECH_OK) {
+            base->worker_count = ech_topology_worker_count(base->tree.topology);
+        }
+    }
+    status = ech_fit_base_agree(base, status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    return ech_comm_broadcast(base->comm, &base->worker_count, sizeof base->worker_count, 0);
+}
+
+/* Different engines on different hosts would give different bits, and nobody would know. */
+static ech_status compare_engines(ech_fit_base *base)
+{
+    const char *mine = ech_fit_trainer_engines(base->trainer);
+    char first[ECH_FIT_ENGINES_BYTES] = "";
+    snprintf(first, sizeof first, "%s", mine);
+    const ech_status status = ech_comm_broadcast(base->comm, first, sizeof first, 0);
+    if (status != ECH_OK) {
+        return status;
+    }
+    if (strcmp(first, mine) == 0) {
+        return ech_fit_base_agree(base, ECH_OK);
+    }
+    return ech_fit_base_agree(
+        base, ech_fail(ECH_ERR_CONFIG,
+                       "host %s runs %s, rank 0 runs %s: the same configuration would not "
+                       "give the same bits (ECH_ISA sets the instruction set)",
+                       ech_machine_host_name(base->machine, ech_machine_host(base->machine)), mine,
+                       first));
+}
+
+static ech_status create_trainer(ech_fit_base *base)
+{
+    ech_status status = ech_fit_load_model(base->machine, &base->options, &base->model_text);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = ech_fit_network(base->config, &base->options, base->model_text,
+                             ech_fit_data_info(base->data), &base->network);
+    if (status == ECH_OK) {
+        status = ech_fit_trainer_create(base->config, &base->options, base->network, base->data,
+                                        &base->trainer);
+    }
+    if (status == ECH_OK) {
+        status = ech_strategy_create(base->options.strategy.name, &base->options.strategy.options,
+                                     base->network->layout, &base->strategy);
+        if (status == ECH_ERR_NOT_FOUND) {
+            char reason[REASON_BYTES];
+            snprintf(reason, sizeof reason, "%s", ech_status_message());
+            status = ech_config_fail(base->config, "strategy.name", "%s", reason);
+        }
+    }
+    status = ech_fit_base_agree(base, status);
+    return status == ECH_OK ? compare_engines(base) : status;
+}
+
+ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *arguments,
+                              const ech_failure *prepared, ech_io **io)
+{
+    ech_status status = find_machine(base, arguments, prepared, io);
+    if (status == ECH_OK) {
+        status = ech_pin_ranks(base->machine, base->options.threads, &base->pinned);
+    }
+    if (status == ECH_OK) {
+        status = grow_tree(base);
+    }
+    if (status == ECH_OK) {
+        status = ech_fit_data_create(base->machine, base->config, &base->options, base->io,
+                                     base->worker_count, &base->data);
+    }
+    return status == ECH_OK ? create_trainer(base) : status;
+}
+
+void ech_fit_base_clear(ech_fit_base *base)
+{
+    ech_strategy_destroy(&base->strategy);
+    ech_fit_trainer_destroy(&base->trainer);
+    ech_network_destroy(&base->network);
+    ech_free(base->model_text);
+    ech_fit_data_destroy(&base->data);
+    ech_fit_tree_clear(&base->tree);
+    ech_config_destroy(&base->config);
+    ech_free(base->config_text);
+    ech_machine_destroy(&base->machine);
+    ech_io_destroy(&base->io);
+    base->model_text = NULL;
+    base->config_text = NULL;
+}

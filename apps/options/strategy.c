@@ -1,0 +1,177 @@
+#include "apps/options/section.h"
+
+#include <math.h>
+
+static const ech_option options[] = {
+    {.key = "strategy.name",
+     .type = ECH_OPTION_TEXT,
+     .standard = "fedavg",
+     .help = "rule of selection and aggregation; scaffold and feddyn keep a vector like the model "
+             "for each worker that has trained, in its host's memory"},
+    {.key = "strategy.participation",
+     .type = ECH_OPTION_REAL,
+     .standard = "1.0",
+     .above = true,
+     .least = 0,
+     .most = 1,
+     .help = "share of the workers that take part in a round"},
+    {.key = "strategy.workers",
+     .type = ECH_OPTION_INTEGER,
+     .least = 1,
+     .most = UINT32_MAX,
+     .help = "workers that take part in a round, instead of a share of them"},
+    {.key = "strategy.selection",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "uniform|bernoulli|size|round-robin",
+     .standard = "uniform",
+     .help = "who takes part: all as likely; each by itself with probability participation; in "
+             "proportion to samples; in turns"},
+    {.key = "strategy.sum",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "exact",
+     .standard = "exact",
+     .help = "updates are summed as integers: the same bits in any order"},
+    {.key = "strategy.mu",
+     .type = ECH_OPTION_REAL,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedprox|fedasync",
+     .help = "weight of mu/2 |w - global|^2 in local training; if not given 0.3 for fedprox, else "
+             "0"},
+    {.key = "strategy.server_lr",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi|scaffold|fedbuff",
+     .help = "the server's learning rate; if not given 1 for fedavgm, scaffold and fedbuff, else "
+             "0.01"},
+    {.key = "strategy.server_momentum",
+     .type = ECH_OPTION_REAL,
+     .below = true,
+     .most = 1,
+     .only_if = "strategy.name=fedavgm|fedadagrad|fedadam|fedyogi",
+     .help = "beta of fedavgm, beta_1 of the others; if not given 0 for fedadagrad, else 0.9"},
+    {.key = "strategy.beta2",
+     .type = ECH_OPTION_REAL,
+     .below = true,
+     .most = 1,
+     .only_if = "strategy.name=fedadam|fedyogi",
+     .help = "decay of the second moment; 0.99 if not given"},
+    {.key = "strategy.tau",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedadagrad|fedadam|fedyogi",
+     .help = "degree of adaptivity, added to the root of the second moment; 0.001 if not given"},
+    {.key = "strategy.alpha",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=fedasync|feddyn",
+     .help = "fedasync: share of a fresh update in the new model, up to 1; feddyn: weight of its "
+             "regularizer; if not given 0.6 and 0.01"},
+    {.key = "strategy.staleness",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "constant|polynomial|hinge",
+     .only_if = "strategy.name=fedasync|fedbuff",
+     .help = "what an update counts t versions late: 1; (1 + t)^-a; 1 up to b, then 1 / (a (t - b) "
+             "+ 1); if not given constant for fedasync, polynomial for fedbuff"},
+    {.key = "strategy.staleness_a",
+     .type = ECH_OPTION_REAL,
+     .standard = "0.5",
+     .most = INFINITY,
+     .only_if = "strategy.name=fedasync|fedbuff",
+     .help = "a of strategy.staleness"},
+    {.key = "strategy.staleness_b",
+     .type = ECH_OPTION_REAL,
+     .standard = "4",
+     .most = INFINITY,
+     .only_if = "strategy.name=fedasync|fedbuff",
+     .help = "b of strategy.staleness"},
+    {.key = "strategy.buffer",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "10",
+     .least = 1,
+     .most = UINT32_MAX,
+     .only_if = "strategy.name=fedbuff",
+     .help = "updates that make a version"},
+};
+
+static ech_status check_selection(const ech_config *config)
+{
+    if (ech_config_has(config, "strategy.workers") &&
+        ech_config_choice(config, "strategy.selection") == ECH_SELECT_BERNOULLI) {
+        return ech_config_fail(config, "strategy.workers",
+                               "expected strategy.participation, the probability of a worker, "
+                               "where strategy.selection is 'bernoulli'");
+    }
+    return ECH_OK;
+}
+
+static ech_status check_rule(const ech_config *config)
+{
+    const bool is_async = ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC;
+    const ech_strategy_rule *rule =
+        ech_strategy_rule_find(ech_config_text(config, "strategy.name"));
+    if (rule != NULL && (rule->async != NULL) != is_async) {
+        return ech_config_fail(config, "strategy.name",
+                               "expected fedasync or fedbuff with process: async, another with "
+                               "process: sync, got '%s'",
+                               rule->name);
+    }
+    if (is_async && ech_config_has(config, "strategy.alpha") &&
+        ech_config_real(config, "strategy.alpha") > 1.0) {
+        return ech_config_fail(config, "strategy.alpha",
+                               "expected above 0 and up to 1 with fedasync, got %g",
+                               ech_config_real(config, "strategy.alpha"));
+    }
+    if (rule != NULL && is_async &&
+        (ech_config_real(config, "strategy.participation") < 1.0 ||
+         ech_config_has(config, "strategy.workers"))) {
+        return ech_config_fail(config, "strategy.participation",
+                               "expected every worker to take part with process: async");
+    }
+    if (rule != NULL) {
+        return ECH_OK;
+    }
+    ech_fit_names names = {.count = 0};
+    for (uint32_t i = 0; i < ECH_FIT_NAMES_MAX && ech_strategy_rule_at(i) != NULL; i++) {
+        names.items[names.count++] = ech_strategy_rule_at(i)->name;
+    }
+    return ech_fit_refuse_name(config, "strategy.name", &names);
+}
+
+static ech_status check_strategy(const ech_config *config)
+{
+    const ech_status status = check_rule(config);
+    return status == ECH_OK ? check_selection(config) : status;
+}
+
+static void read_strategy(const ech_config *config, ech_fit_options *out)
+{
+    out->strategy.name = ech_config_text(config, "strategy.name");
+    out->strategy.options = ech_strategy_defaults(out->strategy.name);
+    ech_select_rule *selection = &out->strategy.options.selection;
+    selection->policy = (ech_select_policy)ech_config_choice(config, "strategy.selection");
+    ech_fit_read_real(config, "strategy.participation", &selection->share);
+    ech_fit_read_number(config, "strategy.workers", &selection->count);
+    ech_fit_read_real(config, "strategy.mu", &out->strategy.options.proximal);
+    ech_fit_read_real(config, "strategy.alpha", &out->strategy.options.dynamic);
+    ech_fit_read_real(config, "strategy.server_lr", &out->strategy.options.server_lr);
+    ech_fit_read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);
+    ech_fit_read_real(config, "strategy.beta2", &out->strategy.options.server_beta2);
+    ech_fit_read_real(config, "strategy.tau", &out->strategy.options.server_tau);
+    ech_async_options *async = &out->strategy.options.async;
+    ech_fit_read_real(config, "strategy.alpha", &async->alpha);
+    ech_fit_read_real(config, "strategy.staleness_a", &async->staleness_a);
+    ech_fit_read_real(config, "strategy.staleness_b", &async->staleness_b);
+    ech_fit_read_number(config, "strategy.buffer", &async->buffer);
+    if (ech_config_has(config, "strategy.staleness")) {
+        async->staleness = (ech_staleness_kind)ech_config_choice(config, "strategy.staleness");
+    }
+}
+
+const ech_fit_section ech_fit_strategy_section = {
+    .options = {"Strategy", options, sizeof options / sizeof *options},
+    .check = check_strategy,
+    .read = read_strategy,
+};
