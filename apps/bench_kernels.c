@@ -1,5 +1,6 @@
 #include "apps/bench_kernels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "kernels/peak.h"
@@ -138,14 +139,25 @@ static ech_status run_pass(bench *b, uint64_t round, uint64_t count)
     return ech_learner_train(b->learner, &job, b->end, &result);
 }
 
+/* Images of the next pass: no more than the time that is left needs, at so much a step. The first
+ * step is not measured. */
+static uint64_t pass_images(const bench *b, double step_seconds)
+{
+    const double left = b->options->seconds - ech_clock_seconds(b->watch.measured_ns);
+    const double batches = ceil(fmax(left, 0.0) / step_seconds) + 1.0;
+    const double images = fmax(batches, 2.0) * b->options->batch;
+    return images < (double)b->samples.count ? (uint64_t)images : b->samples.count;
+}
+
 static ech_status run(bench *b)
 {
     ech_status status = run_pass(b, 1, (uint64_t)WARM_UP_STEPS * b->options->batch);
+    const double step_seconds = (double)b->watch.step_ms[0] * 1e-3;
     b->watch.steps = 0;
     b->watch.measured_ns = 0;
     ech_learner_reset_times(b->learner);
     for (uint64_t round = 2; status == ECH_OK; round++) {
-        status = run_pass(b, round, b->samples.count);
+        status = run_pass(b, round, pass_images(b, step_seconds));
         if (ech_clock_seconds(b->watch.measured_ns) >= b->options->seconds ||
             b->watch.steps == STEPS_MAX) {
             break;

@@ -4,7 +4,7 @@
 
 #include "apps/bench_kernels.h"
 #include "apps/command.h"
-#include "kernels/models.h"
+#include "apps/open_model.h"
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
 
@@ -92,25 +92,6 @@ static const struct argp parser = {
            "backward and update of fresh batches.",
 };
 
-static ech_status parse_shape(const char *text, ech_shape *shape)
-{
-    char rest = '\0';
-    if (sscanf(text, "%u,%u,%u%c", &shape->channels, &shape->height, &shape->width, &rest) != 3) {
-        return ech_fail(ECH_ERR_CONFIG, "--input %s: expected C,H,W, such as 3,32,32", text);
-    }
-    return ECH_OK;
-}
-
-static ech_status make_network(const arguments *given, ech_network **out)
-{
-    ech_shape shape = {0};
-    if (given->input == NULL) {
-        return ech_model_open(given->model, NULL, given->classes, out);
-    }
-    const ech_status status = parse_shape(given->input, &shape);
-    return status == ECH_OK ? ech_model_open(given->model, &shape, given->classes, out) : status;
-}
-
 static void print_step(const ech_step_info *info, double forward_ms, double backward_ms, void *user)
 {
     ech_json *json = user;
@@ -183,7 +164,7 @@ int ech_cmd_bench_kernels(int argc, char **argv)
     };
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     ech_network *network = NULL;
-    ech_status status = make_network(&given, &network);
+    ech_status status = ech_open_model(given.model, given.input, given.classes, &network);
     if (status == ECH_OK) {
         given.options.network = network;
         status = measure(&given);

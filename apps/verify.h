@@ -4,7 +4,8 @@
  *
  * 1. The double reference against what a golden file stores: 1e-9 of each tensor's root mean
  *    square.
- * 2. A float engine, step by step, against the double reference: 2e-5.
+ * 2. A float engine, step by step, against the double reference: 2e-5. Also for the next seed with
+ *    three samples more.
  * 3. The whole network in float against the double reference, for several seeds.
  */
 #ifndef ECH_APPS_VERIFY_H

@@ -16,7 +16,7 @@ find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 # BLAS, so it is looked for by hand. x86 only.
 find_path(LIBXSMM_INCLUDE_DIR libxsmm.h)
 find_library(LIBXSMM_LIBRARY xsmm)
-if(LIBXSMM_INCLUDE_DIR AND LIBXSMM_LIBRARY AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(ECH_USE_LIBXSMM AND LIBXSMM_INCLUDE_DIR AND LIBXSMM_LIBRARY AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_library(ech_xsmm INTERFACE)
   target_include_directories(ech_xsmm SYSTEM INTERFACE ${LIBXSMM_INCLUDE_DIR})
   target_link_libraries(ech_xsmm INTERFACE

@@ -100,8 +100,10 @@ ech_status ech_choose_engine(const ech_network *network, uint32_t layer, const e
     const char *name = ech_engine_choice_name(choice);
     *engine = find_engine(name, target->precision);
     if (*engine == NULL) {
-        return ech_fail(ECH_ERR_UNSUPPORTED, "engine %s is not built in, or not for %s values",
-                        name, target->precision == ECH_PRECISION_DOUBLE ? "double" : "float");
+        return ech_fail(ECH_ERR_UNSUPPORTED, "engine %s %s", name,
+                        target->precision == ECH_PRECISION_DOUBLE
+                            ? "has no double values"
+                            : "is not built in: this build is without libxsmm");
     }
     *layer_count = (*engine)->match(network, layer, target);
     if (*layer_count == 0) {

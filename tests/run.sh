@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, the
-# models, the suites without MPI once more under sanitizers, those for valgrind, every reader under
-# the fuzzer, and jobs whose ranks are killed, whose calls fail and whose disk is full.
+# models, the kernels on aarch64, the suites without MPI once more under sanitizers, those for
+# valgrind, every reader under the fuzzer, and jobs whose ranks are killed, whose calls fail and whose
+# disk is full.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -83,7 +84,7 @@ check_tidy() {
 }
 
 setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
-  valgrind clang libclang-rt-14-dev util-linux
+  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev util-linux
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
@@ -94,6 +95,7 @@ step "format" check_format
 step "cppcheck" check_cppcheck
 step "clang-tidy" check_tidy
 step "models" tests/model/run.sh
+step "aarch64" tests/portability/aarch64.sh build/release/tests/kernels_check
 step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
 step "suites with sanitizers" suites sanitize plain 5
 step "kills" tests/faults/kill.sh 10 "${RANDOM}"

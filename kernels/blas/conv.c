@@ -58,6 +58,45 @@ static float *columns_of(const geometry *g, const ech_step_call *call, size_t sl
     return (float *)call->scratch + slot * g->depth * g->positions;
 }
 
+/* Output columns [first, end) whose window column `s` lies inside the input. */
+typedef struct {
+    size_t first, end;
+} span;
+
+static span inside_columns(const ech_layer *layer, size_t s)
+{
+    const ech_sliding_window *w = &layer->window;
+    const size_t stride = w->stride_width, reach = layer->in.width + (size_t)w->pad_width;
+    span inside = {0};
+    if (s < w->pad_width) {
+        inside.first = (w->pad_width - s + stride - 1) / stride;
+    }
+    if (s < reach) {
+        inside.end = (reach - s + stride - 1) / stride;
+    }
+    inside.end = inside.end < layer->out.width ? inside.end : layer->out.width;
+    inside.first = inside.first < inside.end ? inside.first : inside.end;
+    return inside;
+}
+
+/* `pixel`: where the window of output column 0 meets the input's row, perhaps before it. */
+static void gather_row(const float *line, ptrdiff_t pixel, size_t stride, span inside, size_t width,
+                       float *row)
+{
+    memset(row, 0, inside.first * sizeof *row);
+    for (size_t x = inside.first; x < inside.end; x++) {
+        row[x] = line[pixel + (ptrdiff_t)(x * stride)];
+    }
+    memset(row + inside.end, 0, (width - inside.end) * sizeof *row);
+}
+
+static void return_row(float *line, ptrdiff_t pixel, size_t stride, span inside, const float *row)
+{
+    for (size_t x = inside.first; x < inside.end; x++) {
+        line[pixel + (ptrdiff_t)(x * stride)] += row[x];
+    }
+}
+
 /* One row of the columns: what one weight of a filter meets at all positions. Gathers into `row`,
  * or adds `row` back to where it came from. */
 static void visit_row(const geometry *g, size_t which, float *input, float *row, bool back)
@@ -68,14 +107,17 @@ static void visit_row(const geometry *g, size_t which, float *input, float *row,
     const size_t r = which / w->kernel_width % w->kernel_height;
     float *plane = input + which / w->kernel_width / w->kernel_height * layer->in.height *
                                (size_t)layer->in.width;
-    for (size_t i = 0; i < g->positions; i++) {
-        const size_t y = i / layer->out.width * w->stride_height + r - w->pad_height;
-        const size_t x = i % layer->out.width * w->stride_width + s - w->pad_width;
-        const bool inside = y < layer->in.height && x < layer->in.width;
+    const span inside = inside_columns(layer, s), nothing = {0};
+    const ptrdiff_t pixel = (ptrdiff_t)s - (ptrdiff_t)w->pad_width;
+    for (size_t i = 0; i < layer->out.height; i++, row += layer->out.width) {
+        const size_t y = i * w->stride_height + r - w->pad_height; /* wraps above the input */
+        const bool exists = y < layer->in.height;
+        float *line = plane + (exists ? y : 0) * layer->in.width;
         if (!back) {
-            row[i] = inside ? plane[y * layer->in.width + x] : 0.0f;
-        } else if (inside) {
-            plane[y * layer->in.width + x] += row[i];
+            gather_row(line, pixel, w->stride_width, exists ? inside : nothing, layer->out.width,
+                       row);
+        } else if (exists) {
+            return_row(line, pixel, w->stride_width, inside, row);
         }
     }
 }

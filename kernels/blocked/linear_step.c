@@ -14,14 +14,24 @@
  * Forward makes a panel of outputs for a few samples at a time; a sample's sums do not depend on
  * how many there are. The input's gradient is made transposed, [input][sample], because the weights
  * are read along their outputs then.
+ *
+ * Results and gradients lie as [panel][sample][PANEL outputs]: with all outputs of a sample side by
+ * side, a panel's samples would be a power of two apart, and push one another out of the cache.
  */
-enum { PANEL = 32, TERM_MAX = 512, INPUTS_MAX = 64, SAMPLES_MAX = 64, FEW_SAMPLES = 8 };
+enum {
+    PANEL = 32,
+    TERM_MAX = 512,
+    INPUTS_MAX = 64,
+    SAMPLES_MAX = 64,
+    FEW_SAMPLES = 8,
+    VECTOR = 16
+};
 
 typedef struct {
     const ech_layer *layer;
     bool with_bias, with_relu;
     size_t inputs, outputs, panels; /* inputs and outputs of the blocked values, with padding */
-    size_t max_batch;
+    size_t max_batch, columns;      /* columns: max_batch in whole vectors */
 
     size_t terms, term; /* inputs of one forward product, and their number */
     size_t samples[3];  /* of a forward product, falling; the last is 1 */
@@ -77,7 +87,7 @@ static ech_status make_forward(linear_step *kernel)
                                       .k = kernel->term,
                                       .lda = PANEL,
                                       .ldb = kernel->inputs,
-                                      .ldc = kernel->panels * PANEL};
+                                      .ldc = PANEL};
         status = ech_gemm_generate(&shape, &kernel->forward[i]);
     }
     return status;
@@ -95,10 +105,10 @@ static ech_status fill_backward_offsets(linear_step *kernel)
     }
     for (size_t p = 0; p < kernel->panels; p++) {
         kernel->panel_bytes[p] = p * kernel->inputs * PANEL * sizeof(float);
-        kernel->gradient_bytes[p] = p * PANEL * kernel->max_batch * sizeof(float);
+        kernel->gradient_bytes[p] = p * PANEL * kernel->columns * sizeof(float);
     }
     for (size_t n = 0; n < kernel->max_batch; n++) {
-        kernel->sample_bytes[n] = n * kernel->panels * PANEL * sizeof(float);
+        kernel->sample_bytes[n] = n * PANEL * sizeof(float);
         kernel->sample_input_bytes[n] = n * kernel->inputs * sizeof(float);
     }
     return ECH_OK;
@@ -109,18 +119,18 @@ static ech_status make_backward(linear_step *kernel)
     kernel->part = largest_divisor(kernel->inputs, INPUTS_MAX);
     ech_status status = fill_backward_offsets(kernel);
     if (status == ECH_OK) {
-        const ech_gemm_shape shape = {.m = kernel->max_batch,
+        const ech_gemm_shape shape = {.m = kernel->columns,
                                       .n = kernel->part,
                                       .k = PANEL,
-                                      .lda = kernel->max_batch,
+                                      .lda = kernel->columns,
                                       .ldb = PANEL,
-                                      .ldc = kernel->max_batch};
+                                      .ldc = kernel->columns};
         status = ech_gemm_generate(&shape, &kernel->by_input);
     }
     ech_gemm_shape shape = {.m = PANEL,
                             .n = kernel->part,
                             .k = kernel->max_batch,
-                            .lda = kernel->panels * PANEL,
+                            .lda = PANEL,
                             .ldb = kernel->inputs,
                             .ldc = PANEL,
                             .transposed_b = true};
@@ -135,13 +145,13 @@ static ech_status make_backward(linear_step *kernel)
 static void lay_out(ech_step *step, linear_step *kernel)
 {
     size_t forward = 0, backward = 0;
-    const size_t outputs = kernel->max_batch * kernel->panels * PANEL;
+    const size_t outputs = kernel->columns * kernel->panels * PANEL;
     kernel->result = ech_blocked_take(&forward, outputs);
     if (step->target->training) {
         kernel->gradient = ech_blocked_take(&backward, outputs);
         kernel->transposed = ech_blocked_take(&backward, outputs);
         kernel->part_gradient =
-            ech_blocked_take(&backward, step->target->threads * kernel->part * kernel->max_batch);
+            ech_blocked_take(&backward, step->target->threads * kernel->part * kernel->columns);
     }
     step->scratch_bytes = (forward > backward ? forward : backward) * sizeof(float);
     step->tensors[0].stored_count = kernel->panels * PANEL * kernel->inputs;
@@ -163,6 +173,7 @@ static ech_status prepare(ech_step *step)
     kernel->outputs = ech_blocked_layout_of(kernel->layer->out).channels;
     kernel->panels = (kernel->outputs + PANEL - 1) / PANEL;
     kernel->max_batch = step->target->batch;
+    kernel->columns = (kernel->max_batch + VECTOR - 1) / VECTOR * VECTOR;
     ech_status status = make_forward(kernel);
     if (status == ECH_OK && step->target->training) {
         status = make_backward(kernel);
@@ -238,29 +249,38 @@ static void forward_panel(const ech_step *step, const ech_step_call *call, size_
     const linear_step *kernel = step->kernel;
     const float *weights =
         (const float *)call->parameters + step->tensors[0].offset + panel * kernel->inputs * PANEL;
-    float *result = (float *)call->scratch + kernel->result + panel * PANEL;
+    float *result = (float *)call->scratch + kernel->result + panel * kernel->columns * PANEL;
     for (size_t n = 0, which = 0; n < call->batch; n += kernel->samples[which]) {
         while (kernel->samples[which] > call->batch - n) {
             which++;
         }
         ech_gemm_run(kernel->forward[which], weights,
-                     (const float *)call->inputs[0] + n * kernel->inputs,
-                     result + n * kernel->panels * PANEL, kernel->terms, kernel->weight_bytes,
-                     kernel->input_bytes);
+                     (const float *)call->inputs[0] + n * kernel->inputs, result + n * PANEL,
+                     kernel->terms, kernel->weight_bytes, kernel->input_bytes);
     }
 }
 
+/* Outputs of a panel that the value has, padding included. */
+static size_t panel_width(const linear_step *kernel, size_t panel)
+{
+    const size_t left = kernel->outputs - panel * PANEL;
+    return left < PANEL ? left : PANEL;
+}
+
 /* Bias, ReLU, and zeros in the padding. */
-static void finish_sample(const ech_step *step, const ech_step_call *call, size_t sample)
+static void finish_sample(const ech_step *step, const ech_step_call *call, size_t panel,
+                          size_t sample)
 {
     const linear_step *kernel = step->kernel;
+    const size_t first = panel * PANEL, width = panel_width(kernel, panel);
     const float *result =
-        (const float *)call->scratch + kernel->result + sample * kernel->panels * PANEL;
-    const float *bias =
-        kernel->with_bias ? (const float *)call->parameters + step->tensors[1].offset : NULL;
-    float *out = (float *)call->output + sample * kernel->outputs;
-    for (size_t o = 0; o < kernel->outputs; o++) {
-        const bool exists = o < kernel->layer->out.channels;
+        (const float *)call->scratch + kernel->result + (panel * kernel->columns + sample) * PANEL;
+    const float *bias = kernel->with_bias
+                            ? (const float *)call->parameters + step->tensors[1].offset + first
+                            : NULL;
+    float *out = (float *)call->output + sample * kernel->outputs + first;
+    for (size_t o = 0; o < width; o++) {
+        const bool exists = first + o < kernel->layer->out.channels;
         const float value = exists ? result[o] + (bias != NULL ? bias[o] : 0.0f) : 0.0f;
         out[o] = kernel->with_relu && value < 0.0f ? 0.0f : value;
     }
@@ -273,43 +293,52 @@ static void forward(const ech_step *step, const ech_step_call *call)
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (size_t panel = 0; panel < kernel->panels; panel++) {
         forward_panel(step, call, panel);
-    }
-    for (size_t sample = 0; sample < call->batch; sample++) {
-        finish_sample(step, call, sample);
+        for (size_t sample = 0; sample < call->batch; sample++) {
+            finish_sample(step, call, panel, sample);
+        }
     }
 }
 
-/* The gradient behind the ReLU with whole panels, [sample][output], zero for samples that are not
- * there; its transpose; and its sums, the bias's gradient. */
-static void prepare_gradient(const ech_step *step, const ech_step_call *call)
+/* A panel of the gradient behind the ReLU, zero for samples that are not there; its transpose; and
+ * its sums, the bias's gradient. */
+static void prepare_panel(const ech_step *step, const ech_step_call *call, size_t panel)
 {
     const linear_step *kernel = step->kernel;
-    const size_t width = kernel->panels * PANEL, outputs = kernel->layer->out.channels;
-    float *gradient = (float *)call->scratch + kernel->gradient;
-    memset(gradient, 0, kernel->max_batch * width * sizeof *gradient);
+    const size_t first = panel * PANEL, width = panel_width(kernel, panel);
+    const size_t count = kernel->columns * PANEL;
+    float *gradient = (float *)call->scratch + kernel->gradient + panel * count;
+    float *bias =
+        kernel->with_bias ? (float *)call->gradients + step->tensors[1].offset + first : NULL;
+    const size_t left = kernel->layer->out.channels - first;
+    const size_t exist = left < PANEL ? left : PANEL;
+    memset(gradient, 0, count * sizeof *gradient);
+    if (bias != NULL) {
+        memset(bias, 0, exist * sizeof *bias);
+    }
     for (size_t n = 0; n < call->batch; n++) {
-        const float *from = (const float *)call->output_gradient + n * kernel->outputs;
-        const float *out = (const float *)call->output + n * kernel->outputs;
-        for (size_t o = 0; o < outputs; o++) {
-            gradient[n * width + o] = !kernel->with_relu || out[o] > 0.0f ? from[o] : 0.0f;
+        const float *from = (const float *)call->output_gradient + n * kernel->outputs + first;
+        const float *out = (const float *)call->output + n * kernel->outputs + first;
+        for (size_t o = 0; o < width; o++) {
+            const bool passes = first + o < kernel->layer->out.channels;
+            gradient[n * PANEL + o] =
+                passes && (!kernel->with_relu || out[o] > 0.0f) ? from[o] : 0.0f;
+        }
+        if (bias != NULL) {
+            ech_rows_give(gradient + n * PANEL, bias, exist, true);
         }
     }
-    ech_reorder_transpose(gradient, width, (float *)call->scratch + kernel->transposed,
-                          kernel->max_batch, kernel->max_batch, width);
-    if (kernel->with_bias) {
-        float *bias = (float *)call->gradients + step->tensors[1].offset;
-        memset(bias, 0, outputs * sizeof *bias);
-        for (size_t n = 0; n < call->batch; n++) {
-            ech_rows_give(gradient + n * width, bias, outputs, true);
-        }
-    }
+    ech_reorder_transpose(gradient, PANEL,
+                          (float *)call->scratch + kernel->transposed +
+                              panel * kernel->columns * PANEL,
+                          kernel->columns, kernel->columns, PANEL);
 }
 
 /* The gradient of one part of one panel's weights. */
 static void weights_part(const ech_step *step, const ech_step_call *call, size_t panel, size_t part)
 {
     const linear_step *kernel = step->kernel;
-    const float *gradient = (const float *)call->scratch + kernel->gradient + panel * PANEL;
+    const float *gradient =
+        (const float *)call->scratch + kernel->gradient + panel * kernel->columns * PANEL;
     const float *input = (const float *)call->inputs[0] + part * kernel->part;
     float *to = (float *)call->gradients + step->tensors[0].offset +
                 (panel * kernel->inputs + part * kernel->part) * PANEL;
@@ -329,13 +358,13 @@ static void inputs_part(const ech_step *step, const ech_step_call *call, size_t 
                  part_gradient, kernel->panels, kernel->gradient_bytes, kernel->panel_bytes);
     float *to = (float *)call->input_gradients[0] + part * kernel->part;
     if (!call->accumulate[0]) {
-        ech_reorder_transpose(part_gradient, kernel->max_batch, to, kernel->inputs, kernel->part,
+        ech_reorder_transpose(part_gradient, kernel->columns, to, kernel->inputs, kernel->part,
                               call->batch);
         return;
     }
     for (size_t n = 0; n < call->batch; n++) {
         for (size_t i = 0; i < kernel->part; i++) {
-            to[n * kernel->inputs + i] += part_gradient[i * kernel->max_batch + n];
+            to[n * kernel->inputs + i] += part_gradient[i * kernel->columns + n];
         }
     }
 }
@@ -345,7 +374,10 @@ static void backward(const ech_step *step, const ech_step_call *call)
     const linear_step *kernel = step->kernel;
     const int threads = (int)step->target->threads;
     const size_t parts = kernel->inputs / kernel->part;
-    prepare_gradient(step, call);
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (size_t panel = 0; panel < kernel->panels; panel++) {
+        prepare_panel(step, call, panel);
+    }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (size_t i = 0; i < kernel->panels * parts; i++) {
         weights_part(step, call, i / parts, i % parts);
@@ -360,7 +392,7 @@ static void backward(const ech_step *step, const ech_step_call *call)
         const size_t last = parts * ((size_t)thread + 1) / (size_t)threads;
         for (size_t part = first; part < last; part++) {
             inputs_part(step, call, part,
-                        part_gradients + (size_t)thread * kernel->part * kernel->max_batch);
+                        part_gradients + (size_t)thread * kernel->part * kernel->columns);
         }
     }
 }
