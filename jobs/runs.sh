@@ -5,8 +5,9 @@
 # its folder below $out. A run that is done is not started again, one that was stopped goes on from
 # its newest checkpoint, so the same script may be started as often as it takes.
 #
-# The job keeps its own clock: schedulers send their signal late, or early. A round that cannot end
-# in time is not begun; the job then sends itself again.
+# The job keeps its own clock: schedulers send their signal late, or so early that it meets a
+# launcher that is not ready for it. A round that cannot end in time is not begun; the job then sends
+# itself again.
 #
 # The job script gives two functions: `launch PROGRAM...` becomes the program on all ranks, `again`
 # sends the job once more.

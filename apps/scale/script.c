@@ -173,7 +173,6 @@ static void list_directives(const ech_script_frame *frame, const char *name,
     add(list, "#SBATCH --ntasks-per-node=", "%s", values->ranks_per_host);
     add(list, "#SBATCH --cpus-per-task=", "%s", values->threads);
     add(list, "#SBATCH --time=", "%s", clock);
-    add(list, "#SBATCH --signal=", "B:USR1@%s", clock != NULL ? values->margin : NULL);
     add(list, "#SBATCH --partition=", "%s", demands->partition);
     add(list, "#SBATCH --account=", "%s", demands->account);
     add(list, "#SBATCH --output=", "%s", values->log);

@@ -13,8 +13,6 @@
 #SBATCH --output=echelon-job.log
 #SBATCH --open-mode=append
 #SBATCH --requeue
-# A warning beside the job's own clock, to this script alone.
-#SBATCH --signal=B:USR1@60
 set -euo pipefail
 
 here="jobs"                         # folder of runs.sh

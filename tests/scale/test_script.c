@@ -70,7 +70,6 @@ Test(scale_script, slurm_is_asked_for_what_the_job_needs)
         "^#SBATCH --output=/[^ %]*$",
         "^#SBATCH --open-mode=append$",
         "^#SBATCH --requeue$",
-        "^#SBATCH --signal=B:USR1@[0-9]+$",
     };
     ech_buffer text = job_script(ECH_SCHEDULER_SLURM, &demands);
     expect_directives(&text, "#SBATCH", forms, sizeof forms / sizeof *forms);
@@ -78,7 +77,6 @@ Test(scale_script, slurm_is_asked_for_what_the_job_needs)
     expect_line(&text, "#SBATCH --ntasks=256");
     expect_line(&text, "#SBATCH --ntasks-per-node=128");
     expect_line(&text, "#SBATCH --time=1:02:05");
-    expect_line(&text, "#SBATCH --signal=B:USR1@90");
     expect_line(&text, "#SBATCH --partition=wide");
     expect_line(&text, "#SBATCH --account=abc123");
     cr_expect_not_null(strstr(text.bytes, "\nmodules='mpich hdf5/1.10' # "));
@@ -113,7 +111,7 @@ Test(scale_script, pbs_is_asked_for_what_the_job_needs)
 Test(scale_script, what_is_not_given_is_left_to_the_site)
 {
     static const char *const examples[] = {
-        "--time=",    "--signal=",       "--partition=", "--account=", "#PBS -l wall",
+        "--time=",    "--signal",        "--partition=", "--account=", "#PBS -l wall",
         "#PBS -q",    "#PBS -A",         "\nhere=jobs",  "=build/",    "config=jobs",
         "\nout=out/", "echelon-job.log", "script=jobs"};
     for (int s = 0; s < ECH_SCHEDULER_COUNT; s++) {
