@@ -120,7 +120,7 @@ Test(strategy, statistics_take_the_mean_difference_itself)
         if (rule->step == NULL) {
             continue;
         }
-        ech_strategy_options options = rule->defaults;
+        ech_strategy_options options = ech_strategy_defaults(rule->name);
         options.server_lr = 0.25;
         ech_strategy *strategy = NULL;
         float *global = ech_calloc(layout->value_count, sizeof *global);
