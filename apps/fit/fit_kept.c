@@ -129,9 +129,9 @@ static ech_status restore_set(ech_checkpoint *checkpoint, const vector_set *into
         status = ech_checkpoint_read_blob(checkpoint, into->values_blob, set->values,
                                           count * into->value_count * sizeof *set->values);
     }
-    return status == ECH_OK ? ech_worker_states_write(into->states, set->numbers, (uint32_t)count,
-                                                      set->values)
-                            : status;
+    return status == ECH_OK
+               ? ech_worker_states_write(into->states, set->numbers, (uint32_t)count, set->values)
+               : status;
 }
 
 static ech_status restore_sync(ech_checkpoint *checkpoint, const ech_fit_keepers *keepers,

@@ -124,20 +124,35 @@ static void training_is_over(ech_gather *gather)
     }
 }
 
+/* A training has ended, or never began. */
+static void count_training(ech_gather *gather)
+{
+    gather->trained_count++;
+    if (gather->options.aggregators == ECH_AGGREGATORS_FUSED &&
+        gather->trained_count == gather->participant_count) {
+        training_is_over(gather);
+    }
+}
+
+/* The round is over before a worker's training has begun. */
+static void leave_out(ech_gather *gather)
+{
+    gather->cancelled_count++;
+    gather->ledger->report->late++;
+    count_training(gather);
+}
+
 static ech_status land_train(ech_gather *gather, uint32_t index, const ech_train_outcome *outcome)
 {
     ech_participant *who = &gather->participants[index];
-    gather->trained_count++;
     if (who->sum != ECH_SUM_NONE) {
         ech_gather_contribution_is_in(gather, who->sum);
-    } else if (gather->trained_count == gather->participant_count) {
-        training_is_over(gather);
     }
     if (outcome == NULL) {
-        gather->cancelled_count++;
-        gather->ledger->report->late++;
+        leave_out(gather);
         return ECH_OK;
     }
+    count_training(gather);
     return ech_ledger_add_training(gather->ledger, who, outcome);
 }
 
@@ -281,7 +296,11 @@ static ech_status train_fused(ech_gather *gather)
     }
     for (uint32_t i = 0; i < gather->participant_count && status == ECH_OK; i++) {
         cut_off(gather);
-        status = gather->is_cut_off ? land_train(gather, i, NULL) : submit_worker(gather, i);
+        if (gather->is_cut_off) {
+            leave_out(gather);
+        } else {
+            status = submit_worker(gather, i);
+        }
     }
     return status;
 }
@@ -327,12 +346,16 @@ static ech_status move_path_to(ech_gather *gather, uint32_t sum)
 static ech_status train_materialised(ech_gather *gather)
 {
     ech_status status = ECH_OK;
-    for (uint32_t i = 0; i < gather->participant_count && status == ECH_OK; i++) {
-        status = move_path_to(gather, gather->participants[i].sum);
+    uint32_t submitted = 0;
+    while (submitted < gather->participant_count && status == ECH_OK && !gather->is_cut_off) {
+        status = move_path_to(gather, gather->participants[submitted].sum);
         if (status == ECH_OK) {
-            status = submit_worker(gather, i);
+            status = submit_worker(gather, submitted++);
         }
         cut_off(gather);
+    }
+    while (submitted++ < gather->participant_count) {
+        leave_out(gather);
     }
     while (gather->path_count > 0) {
         close_deepest(gather);
