@@ -7,44 +7,73 @@
 #include "runtime/base/text.h"
 
 enum { HOSTS_MAX = 4096 };
-enum { KEY_WORKERS = 256, KEY_HEIGHT, KEY_MODEL, KEY_JSON, KEY_HOSTS };
+enum {
+    KEY_WORKERS = 256,
+    KEY_HEIGHT,
+    KEY_SHAPE,
+    KEY_AGGREGATORS,
+    KEY_SEED,
+    KEY_MODEL,
+    KEY_JSON,
+    KEY_HOSTS
+};
 
 typedef struct {
-    const char *file;
-    int64_t workers;
-    int64_t height;
+    ech_topo_choice tree;
     const char *model;
     bool json;
     int64_t hosts;
     const char *picture;
 } arguments;
 
+static void check_tree(const ech_topo_choice *tree, struct argp_state *state)
+{
+    const bool has_more = tree->height > 0 || tree->shape != NULL || tree->aggregators != NULL;
+    if ((tree->file != NULL) == (tree->workers > 0)) {
+        argp_error(state, "expected either a file or --workers");
+    } else if (has_more && tree->file != NULL) {
+        argp_error(state, "--height, --shape and --aggregators belong to --workers");
+    } else if (tree->shape != NULL && (tree->aggregators != NULL || tree->height > 0)) {
+        argp_error(state, "--shape says it all: expected neither --height nor --aggregators");
+    }
+}
+
+static void read_number(const char *text, int64_t least, int64_t *out, struct argp_state *state)
+{
+    if (!ech_text_read_integer(text, out) || *out < least || *out > ECH_TOPOLOGY_NODES_MAX) {
+        argp_error(state, "%s: expected a number from %d to %d", text, (int)least,
+                   ECH_TOPOLOGY_NODES_MAX);
+    }
+}
+
 /* Options that say which tree. */
 static error_t parse_tree(int key, char *text, struct argp_state *state)
 {
-    arguments *given = state->input;
-    int64_t *number = key == KEY_WORKERS ? &given->workers : &given->height;
+    ech_topo_choice *tree = &((arguments *)state->input)->tree;
     switch (key) {
     case KEY_WORKERS:
+        read_number(text, 1, &tree->workers, state);
+        return 0;
     case KEY_HEIGHT:
-        if (!ech_text_read_integer(text, number) || *number < 1 ||
-            *number > ECH_TOPOLOGY_NODES_MAX) {
-            argp_error(state, "%s: expected a number from 1 to %d", text, ECH_TOPOLOGY_NODES_MAX);
-        }
+        read_number(text, 1, &tree->height, state);
+        return 0;
+    case KEY_SEED:
+        read_number(text, 0, &tree->seed, state);
+        return 0;
+    case KEY_SHAPE:
+        tree->shape = text;
+        return 0;
+    case KEY_AGGREGATORS:
+        tree->aggregators = text;
         return 0;
     case ARGP_KEY_ARG:
-        if (given->file != NULL) {
+        if (tree->file != NULL) {
             argp_error(state, "%s: one tree at a time", text);
         }
-        given->file = text;
+        tree->file = text;
         return 0;
     case ARGP_KEY_END:
-        if ((given->file != NULL) == (given->workers > 0)) {
-            argp_error(state, "expected either a file or --workers");
-        }
-        if (given->height > 0 && given->file != NULL) {
-            argp_error(state, "--height belongs to --workers");
-        }
+        check_tree(tree, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -97,7 +126,11 @@ static error_t parse_draw(int key, char *text, struct argp_state *state)
 
 static const struct argp_option tree_options[] = {
     {"workers", KEY_WORKERS, "N", 0, "a generated tree of N workers, instead of a file", 0},
-    {"height", KEY_HEIGHT, "H", 0, "its edges from the leader to a worker (1: a star)", 0},
+    {"height", KEY_HEIGHT, "H", 0,
+     "its edges from the leader to a worker; of a random tree at most", 0},
+    {"shape", KEY_SHAPE, "A,B,...", 0, "its aggregators in each tier from the leader down", 0},
+    {"aggregators", KEY_AGGREGATORS, "N", 0, "a random tree with N aggregators", 0},
+    {"seed", KEY_SEED, "S", 0, "where a random tree comes from (1)", 0},
     {0},
 };
 
@@ -117,7 +150,7 @@ static const struct argp show_parser = {
     .options = show_options,
     .parser = parse_show,
     .children = tree_child,
-    .args_doc = "[TREE.yaml]",
+    .args_doc = "[TREE.yaml|CONFIG.yaml]",
     .doc = "Show a topology: nodes by tier and, for a model, the bytes of one round in the tree "
            "and to a flat server reached through it.",
 };
@@ -132,28 +165,30 @@ static const struct argp draw_parser = {
     .options = draw_options,
     .parser = parse_draw,
     .children = tree_child,
-    .args_doc = "[TREE.yaml]",
+    .args_doc = "[TREE.yaml|CONFIG.yaml]",
     .doc = "Draw a topology with graphviz: the leader, aggregators and workers by colour.",
 };
 
-static ech_status grow(const arguments *given, ech_topology **out)
+/* The model of a configuration, unless another is asked for. */
+static const char *model_of(const arguments *given, const ech_config *config)
 {
-    if (given->file != NULL) {
-        return ech_topology_load(given->file, out);
+    if (given->model != NULL || config == NULL) {
+        return given->model;
     }
-    return ech_topology_balanced((uint32_t)given->workers,
-                                 given->height > 0 ? (uint32_t)given->height : 1, out);
+    const char *name = ech_config_text(config, "model.name");
+    return name != NULL ? name : ech_config_text(config, "model.file");
 }
 
 static int show(int argc, char **argv)
 {
-    arguments given = {0};
+    arguments given = {.tree = {.seed = 1}};
     argp_parse(&show_parser, argc, argv, 0, NULL, &given);
     ech_topology *topology = NULL;
+    ech_config *config = NULL;
     ech_topo_facts facts = {0};
-    ech_status status = grow(&given, &topology);
+    ech_status status = ech_topo_grow(&given.tree, &topology, &config);
     if (status == ECH_OK) {
-        status = ech_topo_count(topology, given.model, &facts);
+        status = ech_topo_count(topology, model_of(&given, config), &facts);
     }
     if (status == ECH_OK && given.json) {
         status = ech_topo_write_json(&facts);
@@ -162,19 +197,22 @@ static int show(int argc, char **argv)
     }
     ech_topo_facts_clear(&facts);
     ech_topology_destroy(&topology);
+    ech_config_destroy(&config);
     return ech_command_exit_input(status);
 }
 
 static int draw(int argc, char **argv)
 {
-    arguments given = {.hosts = 1};
+    arguments given = {.tree = {.seed = 1}, .hosts = 1};
     argp_parse(&draw_parser, argc, argv, 0, NULL, &given);
     ech_topology *topology = NULL;
-    ech_status status = grow(&given, &topology);
+    ech_config *config = NULL;
+    ech_status status = ech_topo_grow(&given.tree, &topology, &config);
     if (status == ECH_OK) {
         status = ech_topo_draw(topology, (uint32_t)given.hosts, given.picture);
     }
     ech_topology_destroy(&topology);
+    ech_config_destroy(&config);
     return ech_command_exit_input(status);
 }
 

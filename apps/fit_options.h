@@ -24,7 +24,12 @@
  * (data.split.kind: ech_split_kind, then ids, file).
  */
 typedef enum { ECH_FIT_SPLIT_RULE, ECH_FIT_SPLIT_IDS, ECH_FIT_SPLIT_FILE } ech_fit_split_source;
-typedef enum { ECH_FIT_TOPOLOGY_STAR, ECH_FIT_TOPOLOGY_BALANCED } ech_fit_topology_kind;
+typedef enum {
+    ECH_FIT_TOPOLOGY_STAR,
+    ECH_FIT_TOPOLOGY_BALANCED,
+    ECH_FIT_TOPOLOGY_SHAPE,
+    ECH_FIT_TOPOLOGY_RANDOM
+} ech_fit_topology_kind;
 typedef enum { ECH_FIT_PROCESS_SYNC, ECH_FIT_PROCESS_ASYNC } ech_fit_process;
 typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
 typedef enum { ECH_FIT_TRANSFER_SHARED } ech_fit_transfer;
@@ -75,13 +80,18 @@ typedef struct {
         const char *file; /* NULL: generated */
         ech_fit_topology_kind kind;
         uint32_t workers;
-        uint32_t height;
+        uint32_t height;      /* balanced; random: at most */
+        uint32_t aggregators; /* random */
+        const double *shape;  /* shape: whole numbers */
+        size_t shape_count;
     } topology;
 
     struct {
         const char *name;
         ech_strategy_options options;
         bool always_include_aggregators;
+        const char *plugin; /* NULL: none */
+        const char *plugin_options;
     } strategy;
 
     ech_fit_tier tiers[ECH_FIT_TIERS_MAX]; /* below the leader */
@@ -90,6 +100,11 @@ typedef struct {
     ech_attack_options attack; /* workers 0: none */
 
     ech_training train;
+
+    struct {
+        const char *plugin; /* instead of `model` and `data`; NULL: none */
+        const char *plugin_options;
+    } training;
 
     struct {
         uint32_t tiers;

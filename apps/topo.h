@@ -7,9 +7,28 @@
 
 #include <stdint.h>
 
+#include "runtime/base/config.h"
 #include "runtime/base/status.h"
 #include "runtime/fed/bytes.h"
 #include "runtime/fed/topology.h"
+
+/** Which tree: a file (of a topology, or a configuration that has one), or a generated one. */
+typedef struct {
+    const char *file;        /* NULL: generated */
+    int64_t workers;         /* 0: not given */
+    int64_t height;          /* 0: not given */
+    const char *shape;       /* "4,16"; NULL: not given */
+    const char *aggregators; /* of a random tree; NULL: not given */
+    int64_t seed;
+} ech_topo_choice;
+
+/**
+ * The tree. Destroy it.
+ *
+ * @param[out] config  the file, where it is a configuration; else NULL. Destroy it.
+ * @return ECH_OK; ECH_ERR_CONFIG; ECH_ERR_FILE; ECH_ERR_MEMORY.
+ */
+ech_status ech_topo_grow(const ech_topo_choice *choice, ech_topology **out, ech_config **config);
 
 /** Nodes of one tier, and what all workers' part in a round sends over the edges above it. */
 typedef struct {

@@ -1,4 +1,4 @@
-# find_package(Echelon): the target Echelon::task; with COMPONENTS memo_store also
+# find_package(Echelon): the targets Echelon::task and Echelon::plugin; with COMPONENTS memo_store also
 # Echelon::memo_store, which needs HDF5.
 include(${CMAKE_CURRENT_LIST_DIR}/EchelonTaskLibraries.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/EchelonTargets.cmake)

@@ -1,78 +1,57 @@
 #include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "apps/command.h"
 #include "apps/data/data.h"
+#include "apps/fit/fit_split.h"
+#include "apps/options/section.h"
+#include "runtime/base/memory.h"
 #include "runtime/base/text.h"
-#include "runtime/fed/split.h"
 
-enum {
-    KEY_WORKERS = 256,
-    KEY_KIND,
-    KEY_SAMPLES_ALPHA,
-    KEY_LABELS_ALPHA,
-    KEY_SEED,
-    KEY_OUT,
-    KEY_JSON
-};
-enum { NUMBER_BYTES = 32, PARAMETERS = 5 };
+enum { KEY_WORKERS = 256, KEY_SEED, KEY_OUT, KEY_JSON, KEY_RULE };
+enum { KEY_BYTES = 64, SET_BYTES = 4096, RULES = 9 };
+
+static const char prefix[] = "data.split.";
+
+/* Options that are the keys of `fit`'s data.split, by the table of which they are checked. */
+static const char *const rule_keys[RULES] = {"kind",  "samples_alpha", "labels_alpha",
+                                             "least", "classes",       "shards",
+                                             "sigma", "file",          "dataset"};
 
 typedef struct {
     const char *file;
     const char *out;
-    const char *kind;
     int64_t workers;
     int64_t seed;
-    double samples_alpha;
-    double labels_alpha;
-    bool alphas_given;
+    const char *rule[RULES]; /* as given; NULL: not */
     bool json;
 } arguments;
 
-static void take_alpha(const char *text, double *alpha, arguments *given, struct argp_state *state)
-{
-    given->alphas_given = true;
-    if (!ech_text_read_real(text, alpha) || *alpha <= 0) {
-        argp_error(state, "%s: expected a number above 0", text);
-    }
-}
-
 static void check_arguments(const arguments *given, struct argp_state *state)
 {
-    const bool dirichlet = strcmp(given->kind, "dirichlet") == 0;
     if (given->file == NULL) {
         argp_error(state, "expected a data file");
     } else if (given->out == NULL) {
         argp_error(state, "--out is missing: the file to write");
     } else if (given->workers == 0) {
         argp_error(state, "--workers is missing");
-    } else if (!dirichlet && strcmp(given->kind, "iid") != 0) {
-        argp_error(state, "--kind %s: expected iid or dirichlet", given->kind);
-    } else if (given->alphas_given && !dirichlet) {
-        argp_error(state, "--samples-alpha and --labels-alpha belong to --kind dirichlet");
     }
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *given = state->input;
+    if (key >= KEY_RULE && key < KEY_RULE + RULES) {
+        given->rule[key - KEY_RULE] = text;
+        return 0;
+    }
     switch (key) {
     case KEY_WORKERS:
         if (!ech_text_read_integer(text, &given->workers) || given->workers < 1 ||
             given->workers > INT32_MAX) {
             argp_error(state, "%s: expected a number of workers from 1 to %d", text, INT32_MAX);
         }
-        return 0;
-    case KEY_KIND:
-        given->kind = text;
-        return 0;
-    case KEY_SAMPLES_ALPHA:
-        take_alpha(text, &given->samples_alpha, given, state);
-        return 0;
-    case KEY_LABELS_ALPHA:
-        take_alpha(text, &given->labels_alpha, given, state);
         return 0;
     case KEY_SEED:
         if (!ech_text_read_integer(text, &given->seed) || given->seed < 0) {
@@ -101,15 +80,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
     {"workers", KEY_WORKERS, "N", 0, "workers to deal to", 0},
-    {"kind", KEY_KIND, "iid|dirichlet", 0, "rule; iid if not given", 0},
-    {"samples-alpha", KEY_SAMPLES_ALPHA, "A", 0,
-     "dirichlet: the larger, the more equal the "
-     "workers' numbers of samples (3)",
-     0},
-    {"labels-alpha", KEY_LABELS_ALPHA, "A", 0,
-     "dirichlet: the larger, the more alike the "
-     "workers' labels (1)",
-     0},
+    {"kind", KEY_RULE, "KIND", 0,
+     "iid, dirichlet, label, classes, shards, log-normal, ids or file; iid if not given", 0},
+    {"samples-alpha", KEY_RULE + 1, "A", 0,
+     "dirichlet: the larger, the more equal the workers' numbers of samples (3)", 0},
+    {"labels-alpha", KEY_RULE + 2, "A", 0,
+     "dirichlet, label: the larger, the more alike the workers' labels (1)", 0},
+    {"least", KEY_RULE + 3, "N", 0, "label: samples that each worker has at least (10)", 0},
+    {"classes", KEY_RULE + 4, "N", 0, "classes: those of a worker (2)", 0},
+    {"shards", KEY_RULE + 5, "N", 0, "shards: those of a worker (2)", 0},
+    {"sigma", KEY_RULE + 6, "S", 0, "log-normal: spread of the logarithms of the sizes (1)", 0},
+    {"file", KEY_RULE + 7, "FILE.h5", 0, "ids, file: where a number for each sample lies", 0},
+    {"dataset", KEY_RULE + 8, "NAME", 0, "ids, file: the dataset of these numbers in it", 0},
     {"seed", KEY_SEED, "S", 0, "where the random numbers come from (1)", 0},
     {"out", KEY_OUT, "SPLIT.h5", 0, "file to write; replaced only by a whole one", 0},
     {"json", KEY_JSON, NULL, 0, "print the workers' samples as one JSON object", 0},
@@ -125,7 +107,32 @@ static const struct argp parser = {
            "`split: {kind: file, file: SPLIT.h5, dataset: split/owners}`.",
 };
 
-static ech_status deal(const arguments *given, const ech_dataset *dataset, ech_split **out)
+/* ---- the rule ---- */
+
+/* What was given, as `fit` would be told it. */
+static ech_status load_rule(const arguments *given, ech_config **out)
+{
+    char(*texts)[SET_BYTES] = ech_calloc(RULES, sizeof *texts);
+    const char *sets[RULES];
+    size_t count = 0;
+    if (texts == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < RULES; i++) {
+        if (given->rule[i] != NULL) {
+            snprintf(texts[count], SET_BYTES, "%s%s=%s", prefix, rule_keys[i], given->rule[i]);
+            sets[count] = texts[count];
+            count++;
+        }
+    }
+    const ech_status status =
+        ech_config_load(NULL, sets, count, &ech_fit_data_section.options, 1, out);
+    ech_free(texts);
+    return status;
+}
+
+static ech_status deal(const arguments *given, const ech_config *config, ech_io *io,
+                       const ech_dataset *dataset, ech_split **out)
 {
     const ech_dataset_info *info = ech_dataset_describe(dataset);
     const uint64_t samples = info->samples[ECH_DATA_TRAIN];
@@ -136,35 +143,46 @@ static ech_status deal(const arguments *given, const ech_dataset *dataset, ech_s
     const ech_split_data data = {.labels = ech_dataset_labels(dataset, ECH_DATA_TRAIN),
                                  .sample_count = (uint32_t)samples,
                                  .class_count = info->classes};
-    const uint32_t workers = (uint32_t)given->workers;
-    const uint64_t seed = (uint64_t)given->seed;
-    return strcmp(given->kind, "iid") == 0
-               ? ech_split_iid(&data, workers, seed, out)
-               : ech_split_dirichlet(&data, workers, given->samples_alpha, given->labels_alpha,
-                                     seed, out);
+    ech_fit_options options = {.seed = (uint64_t)given->seed};
+    ech_fit_data_section.read(config, &options);
+    return ech_fit_split(&options, io, &data, (uint32_t)given->workers, out);
 }
 
-static ech_status write_split(ech_io *io, const arguments *given, const ech_split *split,
-                              uint64_t samples)
+/* ---- the file ---- */
+
+typedef struct {
+    char seed[32];
+    ech_split_file_parameter items[RULES + 2];
+    size_t count;
+} parameter_list;
+
+/* Where the split comes from: the data, the seed, and each parameter that the rule has. */
+static void list_parameters(const arguments *given, const ech_config *config, parameter_list *list)
 {
-    char seed[NUMBER_BYTES];
-    char samples_alpha[NUMBER_BYTES];
-    char labels_alpha[NUMBER_BYTES];
-    snprintf(seed, sizeof seed, "%" PRId64, given->seed);
-    snprintf(samples_alpha, sizeof samples_alpha, "%.17g", given->samples_alpha);
-    snprintf(labels_alpha, sizeof labels_alpha, "%.17g", given->labels_alpha);
-    const ech_split_file_parameter parameters[PARAMETERS] = {{"data", given->file},
-                                                             {"kind", given->kind},
-                                                             {"seed", seed},
-                                                             {"samples_alpha", samples_alpha},
-                                                             {"labels_alpha", labels_alpha}};
-    const ech_split_file_content content = {
-        .workers = split->worker_count,
-        .offsets = split->offsets,
-        .indices = split->indices,
-        .samples = samples,
-        .parameters = parameters,
-        .parameter_count = strcmp(given->kind, "iid") == 0 ? PARAMETERS - 2 : PARAMETERS};
+    snprintf(list->seed, sizeof list->seed, "%" PRId64, given->seed);
+    list->items[list->count++] = (ech_split_file_parameter){"data", given->file};
+    list->items[list->count++] = (ech_split_file_parameter){"seed", list->seed};
+    for (size_t i = 0; i < RULES; i++) {
+        char key[KEY_BYTES];
+        snprintf(key, sizeof key, "%s%s", prefix, rule_keys[i]);
+        if (ech_config_has(config, key)) {
+            list->items[list->count++] = (ech_split_file_parameter){
+                rule_keys[i], ech_yaml_text(ech_config_node(config, key))};
+        }
+    }
+}
+
+static ech_status write_split(ech_io *io, const arguments *given, const ech_config *config,
+                              const ech_split *split, uint64_t samples)
+{
+    parameter_list parameters = {.count = 0};
+    list_parameters(given, config, &parameters);
+    const ech_split_file_content content = {.workers = split->worker_count,
+                                            .offsets = split->offsets,
+                                            .indices = split->indices,
+                                            .samples = samples,
+                                            .parameters = parameters.items,
+                                            .parameter_count = parameters.count};
     return ech_split_file_write(io, given->out, &content);
 }
 
@@ -184,16 +202,20 @@ static ech_status split_data(const arguments *given)
     ech_io *io = NULL;
     ech_dataset *dataset = NULL;
     ech_split *split = NULL;
-    ech_status status = ech_io_create(NULL, &io);
+    ech_config *config = NULL;
+    ech_status status = load_rule(given, &config);
+    if (status == ECH_OK) {
+        status = ech_io_create(NULL, &io);
+    }
     if (status == ECH_OK) {
         status = ech_dataset_open(io, given->file, &dataset);
     }
     if (status == ECH_OK) {
-        status = deal(given, dataset, &split);
+        status = deal(given, config, io, dataset, &split);
     }
     if (status == ECH_OK) {
-        status =
-            write_split(io, given, split, ech_dataset_describe(dataset)->samples[ECH_DATA_TRAIN]);
+        status = write_split(io, given, config, split,
+                             ech_dataset_describe(dataset)->samples[ECH_DATA_TRAIN]);
     }
     if (status == ECH_OK) {
         status = show_written(io, given, dataset);
@@ -201,12 +223,13 @@ static ech_status split_data(const arguments *given)
     ech_split_destroy(&split);
     ech_dataset_close(&dataset);
     ech_io_destroy(&io);
+    ech_config_destroy(&config);
     return status;
 }
 
 int ech_cmd_data_split(int argc, char **argv)
 {
-    arguments given = {.kind = "iid", .seed = 1, .samples_alpha = 3.0, .labels_alpha = 1.0};
+    arguments given = {.seed = 1};
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     return ech_command_exit_input(split_data(&given));
 }

@@ -66,22 +66,63 @@ static ech_status grow_tree(ech_fit_base *base)
 /* Different engines on different hosts would give different bits, and nobody would know. */
 static ech_status compare_engines(ech_fit_base *base)
 {
-    const char *mine = ech_fit_trainer_engines(base->trainer);
-    char first[ECH_FIT_ENGINES_BYTES] = "";
-    snprintf(first, sizeof first, "%s", mine);
+    char first[ECH_FIT_ENGINES_BYTES];
+    memcpy(first, base->engines, sizeof first);
     const ech_status status = ech_comm_broadcast(base->comm, first, sizeof first, 0);
     if (status != ECH_OK) {
         return status;
     }
-    if (strcmp(first, mine) == 0) {
+    if (strcmp(first, base->engines) == 0) {
         return ech_fit_base_agree(base, ECH_OK);
     }
     return ech_fit_base_agree(
         base, ech_fail(ECH_ERR_CONFIG,
                        "host %s runs %s, rank 0 runs %s: the same configuration would not "
                        "give the same bits (ECH_ISA sets the instruction set)",
-                       ech_machine_host_name(base->machine, ech_machine_host(base->machine)), mine,
-                       first));
+                       ech_machine_host_name(base->machine, ech_machine_host(base->machine)),
+                       base->engines, first));
+}
+
+static void describe_engines(ech_fit_base *base)
+{
+    const ech_fit_plugins *plugins = &base->plugins;
+    const char *training = plugins->training != NULL
+                               ? ech_plugin_library_description(plugins->training)
+                               : ech_fit_trainer_engines(base->kernels);
+    const bool has_rule = plugins->strategy != NULL;
+    snprintf(base->engines, sizeof base->engines, "%s%s%s", training, has_rule ? ", strategy " : "",
+             has_rule ? ech_plugin_library_description(plugins->strategy) : "");
+}
+
+static ech_status create_kernels(ech_fit_base *base)
+{
+    ech_status status = ech_fit_network(base->config, &base->options, base->model_text,
+                                        ech_fit_data_info(base->data), &base->network);
+    if (status == ECH_OK) {
+        status = ech_fit_trainer_create(base->config, &base->options, base->network, base->data,
+                                        &base->kernels);
+    }
+    if (status == ECH_OK) {
+        base->trainer = ech_fit_trainer_interface(base->kernels);
+    }
+    return status;
+}
+
+static ech_status create_strategy(ech_fit_base *base)
+{
+    const ech_fit_options *options = &base->options;
+    if (base->plugins.rule != NULL) {
+        return ech_strategy_create_of(base->plugins.rule, &options->strategy.options, base->layout,
+                                      &base->strategy);
+    }
+    const ech_status status = ech_strategy_create(
+        options->strategy.name, &options->strategy.options, base->layout, &base->strategy);
+    if (status == ECH_ERR_NOT_FOUND) {
+        char reason[REASON_BYTES];
+        snprintf(reason, sizeof reason, "%s", ech_status_message());
+        return ech_config_fail(base->config, "strategy.name", "%s", reason);
+    }
+    return status;
 }
 
 static ech_status create_trainer(ech_fit_base *base)
@@ -90,20 +131,16 @@ static ech_status create_trainer(ech_fit_base *base)
     if (status != ECH_OK) {
         return status;
     }
-    status = ech_fit_network(base->config, &base->options, base->model_text,
-                             ech_fit_data_info(base->data), &base->network);
-    if (status == ECH_OK) {
-        status = ech_fit_trainer_create(base->config, &base->options, base->network, base->data,
-                                        &base->trainer);
+    status = ech_fit_plugins_load(&base->plugins, base->config, &base->options);
+    if (status == ECH_OK && base->plugins.trainer != NULL) {
+        base->trainer = ech_plugin_adapter_interface(base->plugins.trainer);
+    } else if (status == ECH_OK) {
+        status = create_kernels(base);
     }
     if (status == ECH_OK) {
-        status = ech_strategy_create(base->options.strategy.name, &base->options.strategy.options,
-                                     base->network->layout, &base->strategy);
-        if (status == ECH_ERR_NOT_FOUND) {
-            char reason[REASON_BYTES];
-            snprintf(reason, sizeof reason, "%s", ech_status_message());
-            status = ech_config_fail(base->config, "strategy.name", "%s", reason);
-        }
+        base->layout = base->trainer->layout(base->trainer->self);
+        describe_engines(base);
+        status = create_strategy(base);
     }
     status = ech_fit_base_agree(base, status);
     return status == ECH_OK ? compare_engines(base) : status;
@@ -129,8 +166,9 @@ ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *argum
 void ech_fit_base_clear(ech_fit_base *base)
 {
     ech_strategy_destroy(&base->strategy);
-    ech_fit_trainer_destroy(&base->trainer);
+    ech_fit_trainer_destroy(&base->kernels);
     ech_network_destroy(&base->network);
+    ech_fit_plugins_clear(&base->plugins);
     ech_free(base->model_text);
     ech_fit_data_destroy(&base->data);
     ech_fit_tree_clear(&base->tree);

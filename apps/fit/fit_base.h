@@ -13,6 +13,7 @@
 
 #include "apps/fit/fit_data.h"
 #include "apps/fit/fit_job.h"
+#include "apps/fit/fit_plugins.h"
 #include "apps/fit/fit_trainer.h"
 #include "apps/fit/fit_tree.h"
 #include "apps/fit_options.h"
@@ -38,10 +39,15 @@ typedef struct {
     ech_fit_tree tree; /* rank 0; its population comes later */
     uint32_t worker_count;
     ech_fit_data *data;
-    char *model_text; /* of model.file; NULL */
-    ech_network *network;
-    ech_fit_trainer *trainer;
+    ech_fit_plugins plugins;
+    char *model_text;           /* of model.file; NULL */
+    ech_network *network;       /* NULL where a plug-in trains */
+    ech_fit_trainer *kernels;   /* NULL where a plug-in trains */
+    const ech_trainer *trainer; /* of either; borrowed */
+    const ech_layout *layout;   /* the model's; borrowed from the trainer */
     ech_strategy *strategy;
+    /* What must be the same on every rank, and after a resume, for the same bits. */
+    char engines[ECH_FIT_ENGINES_BYTES];
 } ech_fit_base;
 
 /**

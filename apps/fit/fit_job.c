@@ -49,9 +49,8 @@ static ech_status find_checkpoint(fit_job *job)
 {
     ech_status status = ECH_OK;
     if (job->base.is_first && job->base.arguments->resume) {
-        status =
-            ech_fit_resume_open(job->base.io, job->base.arguments->folder, job->base.config_text,
-                                ech_fit_trainer_engines(job->base.trainer), &job->checkpoint);
+        status = ech_fit_resume_open(job->base.io, job->base.arguments->folder,
+                                     job->base.config_text, job->base.engines, &job->checkpoint);
     }
     if (status == ECH_OK && job->checkpoint != NULL) {
         job->rounds_done = ech_checkpoint_describe(job->checkpoint)->round;
@@ -67,14 +66,14 @@ static ech_status create_process(fit_job *job)
 {
     ech_status status = ECH_OK;
     if (job->base.is_first) {
-        status = ech_fit_tree_populate(&job->base.tree, job->base.machine, job->base.data);
+        status = ech_fit_tree_populate(&job->base.tree, job->base.machine, job->base.trainer);
     }
     status = agree(job, status);
     if (status != ECH_OK) {
         return status;
     }
     const ech_sync_options options = {
-        .trainer = ech_fit_trainer_interface(job->base.trainer),
+        .trainer = job->base.trainer,
         .strategy = job->base.strategy,
         .topology = job->base.tree.topology,
         .placement = job->base.tree.placement,
@@ -105,10 +104,10 @@ static ech_status fill_model(fit_job *job)
 {
     const ech_state model = ech_fit_process_model(job->process);
     if (job->checkpoint == NULL) {
-        const ech_trainer *trainer = ech_fit_trainer_interface(job->base.trainer);
+        const ech_trainer *trainer = job->base.trainer;
         return trainer->initialise(trainer->self, job->base.options.seed, model);
     }
-    ech_status status = ech_fit_resume_read(job->checkpoint, job->base.network->layout, model,
+    ech_status status = ech_fit_resume_read(job->checkpoint, job->base.layout, model,
                                             job->base.strategy, &job->mark, &job->deadline);
     if (status == ECH_OK) {
         const ech_fit_keepers keepers = keepers_of(job);
@@ -144,7 +143,7 @@ static void list_facts(const fit_job *job, fact_list *list)
     add_fact(list, "ranks", "%d", ech_machine_rank_count(job->base.machine));
     add_fact(list, "hosts", "%d", ech_machine_host_count(job->base.machine));
     add_fact(list, "threads", "%u", job->base.options.threads);
-    add_fact(list, "kernels", "%s", ech_fit_trainer_engines(job->base.trainer));
+    add_fact(list, "kernels", "%s", job->base.engines);
     ech_hardware hardware;
     if (ech_hardware_query(&hardware) == ECH_OK) {
         add_fact(list, "host", "%s", hardware.host);
@@ -185,13 +184,13 @@ static ech_status create_output(fit_job *job)
     const ech_fit_output_options options = {
         .folder = job->base.arguments->folder,
         .config = job->base.config_text,
-        .engines = ech_fit_trainer_engines(job->base.trainer),
+        .engines = job->base.engines,
         .machine = facts.facts,
         .machine_count = facts.count,
         .app_names = names,
         .app_count = app_count,
         .resume = job->rounds_done > 0 ? &job->mark : NULL,
-        .layout = job->base.network->layout,
+        .layout = job->base.layout,
         .strategy = job->base.strategy,
         .keepers = keepers_of(job),
         .rounds_done = job->rounds_done,
@@ -282,7 +281,7 @@ static ech_status save(fit_job *job, ech_status ran)
     const ech_failure failure = ech_failure_keep(ran);
     const ech_state model = ech_fit_process_model(job->process);
     const ech_state_view view = {.values = model.values, .counters = model.counters};
-    job->totals.model_hash = ech_layout_hash_values(job->base.network->layout, model.values);
+    job->totals.model_hash = ech_layout_hash_values(job->base.layout, model.values);
     ech_status status = ech_fit_output_save(job->output, view);
     if (status == ECH_OK) {
         status = ech_fit_output_finish(job->output, ran == ECH_OK);

@@ -34,8 +34,8 @@ void ech_fit_trainer_destroy(ech_fit_trainer **trainer);
 const ech_trainer *ech_fit_trainer_interface(const ech_fit_trainer *trainer);
 
 /** What must be the same on every rank, and after a resume, for the same bits: network, instruction
- *  set and engines, as text in an array of ECH_FIT_ENGINES_BYTES. */
-enum { ECH_FIT_ENGINES_BYTES = 160 };
+ *  set and engines, as text in an array of ECH_FIT_ENGINES_BYTES, with room for plug-ins. */
+enum { ECH_FIT_ENGINES_BYTES = 256 };
 const char *ech_fit_trainer_engines(const ech_fit_trainer *trainer);
 
 #endif

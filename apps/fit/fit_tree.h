@@ -7,13 +7,13 @@
 #ifndef ECH_APPS_FIT_TREE_H
 #define ECH_APPS_FIT_TREE_H
 
-#include "apps/fit/fit_data.h"
 #include "apps/fit_options.h"
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
 #include "runtime/fed/placement.h"
 #include "runtime/fed/select.h"
 #include "runtime/fed/topology.h"
+#include "runtime/fed/trainer.h"
 #include "runtime/mpi/machine.h"
 
 typedef struct {
@@ -29,7 +29,7 @@ ech_status ech_fit_tree_grow(ech_fit_tree *tree, const ech_config *config,
 
 /** Place it on the machine, and count who has samples. */
 ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_machine *machine,
-                                 const ech_fit_data *data);
+                                 const ech_trainer *trainer);
 
 /** Free what there is. Accepts an empty tree. */
 void ech_fit_tree_clear(ech_fit_tree *tree);

@@ -102,7 +102,13 @@ static ech_status check_data(const ech_config *config)
                                "expected %zu numbers, as in data.normalize.mean, got %zu", means,
                                deviations);
     }
-    if (!ech_config_has(config, "data.file") && ech_config_integer(config, "train.epochs") > 0) {
+    const bool has_file = ech_config_has(config, "data.file");
+    if (ech_config_has(config, "train.plugin")) {
+        return !has_file ? ECH_OK
+                         : ech_config_fail(config, "data.file",
+                                           "expected none: train.plugin brings its own data");
+    }
+    if (!has_file && ech_config_integer(config, "train.epochs") > 0) {
         return ech_config_fail(config, "data.file",
                                "missing: expected a data set where train.epochs is above 0");
     }

@@ -12,6 +12,11 @@ static const ech_option options[] = {
 static ech_status check_model(const ech_config *config)
 {
     const bool has_file = ech_config_has(config, "model.file");
+    if (ech_config_has(config, "train.plugin")) {
+        return !has_file && !ech_config_has(config, "model.name")
+                   ? ECH_OK
+                   : ech_config_fail(config, "model", "expected none: train.plugin brings its own");
+    }
     if (has_file == ech_config_has(config, "model.name")) {
         return ech_config_fail(config, "model.name",
                                "%s: expected model {name: smallconv} or {file: MODEL.yaml}",

@@ -1,6 +1,7 @@
 #include "apps/options/section.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/base/text.h"
 
@@ -35,4 +36,21 @@ ech_status ech_fit_refuse_name(const ech_config *config, const char *key,
                                  names->items[i]);
     }
     return ech_config_fail(config, key, "expected one of %s, got '%s'", known, name);
+}
+
+ech_status ech_fit_check_plugin(const ech_config *config, const char *plugin_key,
+                                const char *options_key)
+{
+    if (!ech_config_has(config, plugin_key)) {
+        return !ech_config_has(config, options_key)
+                   ? ECH_OK
+                   : ech_config_fail(config, options_key, "expected %s with it", plugin_key);
+    }
+    const char *written = ech_yaml_text(ech_config_node(config, plugin_key));
+    if (written != NULL && strchr(written, '/') == NULL) {
+        return ech_config_fail(config, plugin_key,
+                               "expected a path with a '/', such as ./%s, got '%s'", written,
+                               written);
+    }
+    return ECH_OK;
 }

@@ -43,6 +43,11 @@ void ech_fit_read_number(const ech_config *config, const char *key, uint32_t *ou
 void ech_fit_read_strategy(const ech_config *config, const char **name,
                            ech_strategy_options *options);
 
+/** ECH_ERR_CONFIG unless a plug-in, where there is one, is named by a path: with a '/', so that it
+ *  is clear that no search finds it; and unless its options come with it. */
+ech_status ech_fit_check_plugin(const ech_config *config, const char *plugin_key,
+                                const char *options_key);
+
 enum { ECH_FIT_NAMES_MAX = 64 };
 
 /** Names that a key may have, such as the rules and models that are built in. */

@@ -138,6 +138,12 @@ static const ech_option options[] = {
      .most = UINT32_MAX,
      .only_if = "strategy.name=fedbuff",
      .help = "updates that make a version"},
+    {.key = "strategy.plugin",
+     .type = ECH_OPTION_PATH,
+     .help =
+         "shared object of one's own (runtime/fed/plugin.h) whose rule, selection, or both stand "
+         "in for those of strategy.name"},
+    {.key = "strategy.plugin_options", .type = ECH_OPTION_TEXT, .help = "text for the plug-in"},
 };
 
 static ech_status check_selection(const ech_config *config)
@@ -188,7 +194,14 @@ static ech_status check_rule(const ech_config *config)
 
 static ech_status check_strategy(const ech_config *config)
 {
-    const ech_status status = check_rule(config);
+    ech_status status = check_rule(config);
+    if (status == ECH_OK) {
+        status = ech_fit_check_plugin(config, "strategy.plugin", "strategy.plugin_options");
+    }
+    if (status == ECH_OK && ech_config_has(config, "strategy.plugin") &&
+        ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC) {
+        status = ech_config_fail(config, "strategy.plugin", "expected process: sync");
+    }
     return status == ECH_OK ? check_selection(config) : status;
 }
 
@@ -226,6 +239,8 @@ void ech_fit_read_strategy(const ech_config *config, const char **name, ech_stra
 static void read_strategy(const ech_config *config, ech_fit_options *out)
 {
     ech_fit_read_strategy(config, &out->strategy.name, &out->strategy.options);
+    out->strategy.plugin = ech_config_text(config, "strategy.plugin");
+    out->strategy.plugin_options = ech_config_text(config, "strategy.plugin_options");
     out->strategy.always_include_aggregators =
         ech_config_bool(config, "strategy.always_include_aggregators");
 }

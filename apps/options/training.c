@@ -3,6 +3,11 @@
 #include <math.h>
 
 static const ech_option options[] = {
+    {.key = "train.plugin",
+     .type = ECH_OPTION_PATH,
+     .help = "shared object of one's own (runtime/fed/plugin.h) that brings model and data and "
+             "trains; it is told train.epochs, and nothing else of this section"},
+    {.key = "train.plugin_options", .type = ECH_OPTION_TEXT, .help = "text for the plug-in"},
     {.key = "train.epochs",
      .type = ECH_OPTION_INTEGER,
      .standard = "1",
@@ -154,6 +159,10 @@ static ech_training training_of(const ech_config *config)
 
 static ech_status check_training(const ech_config *config)
 {
+    const ech_status status = ech_fit_check_plugin(config, "train.plugin", "train.plugin_options");
+    if (status != ECH_OK) {
+        return status;
+    }
     const ech_training training = training_of(config);
     if (training.optimizer.nesterov && training.optimizer.momentum == 0.0) {
         return ech_config_fail(config, "train.nesterov", "expected a train.momentum above 0");
@@ -170,6 +179,8 @@ static ech_status check_training(const ech_config *config)
 static void read_training(const ech_config *config, ech_fit_options *out)
 {
     out->train = training_of(config);
+    out->training.plugin = ech_config_text(config, "train.plugin");
+    out->training.plugin_options = ech_config_text(config, "train.plugin_options");
 }
 
 const ech_fit_section ech_fit_training_section = {

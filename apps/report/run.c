@@ -229,13 +229,87 @@ void ech_run_write_distinction(const ech_run *run, const char *key, ech_buffer *
 {
     const char *value = ech_run_setting_of(run, key);
     const char *dot = strrchr(key, '.');
+    const char *word = dot != NULL ? dot + 1 : key;
     double number;
     bool truth;
     ech_buffer_add(out, out->length > 0 ? ", " : "");
-    if (value == NULL || ech_text_read_real(value, &number) || ech_text_read_bool(value, &truth)) {
-        ech_buffer_format(out, "%s ", dot != NULL ? dot + 1 : key);
+    if (value == NULL) {
+        ech_buffer_format(out, "no %s", word);
+    } else if (ech_text_read_real(value, &number) || ech_text_read_bool(value, &truth)) {
+        ech_buffer_format(out, "%s %s", word, value);
+    } else {
+        ech_buffer_add(out, value);
     }
-    ech_buffer_add(out, value != NULL ? value : "none");
+}
+
+/* Which runs are told apart so far: two of the same group are not. */
+typedef struct {
+    size_t *group; /* by run: the first run that looks like it */
+    const char *keys[LABEL_KEYS_MAX];
+    size_t key_count;
+} label_choice;
+
+static bool same_setting(const ech_runs *runs, size_t one, size_t other, const char *key)
+{
+    return same_text(ech_run_setting_of(&runs->items[one], key),
+                     ech_run_setting_of(&runs->items[other], key));
+}
+
+/* Would the key tell two runs apart that are alike so far? */
+static bool tells_more(const ech_runs *runs, const label_choice *choice, const char *key)
+{
+    for (size_t i = 0; i < runs->count; i++) {
+        if (!same_setting(runs, i, choice->group[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void choose_key(const ech_runs *runs, label_choice *choice, const char *key)
+{
+    choice->keys[choice->key_count++] = key;
+    for (size_t i = runs->count; i-- > 0;) {
+        size_t first = choice->group[i];
+        while (first < i &&
+               !(choice->group[first] == choice->group[i] && same_setting(runs, first, i, key))) {
+            first++;
+        }
+        choice->group[i] = first;
+    }
+}
+
+static bool all_have(const ech_runs *runs, const char *key)
+{
+    for (size_t i = 0; i < runs->count; i++) {
+        if (ech_run_setting_of(&runs->items[i], key) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The keys that matter: those which all runs have and do not agree on; a key that only some of
+ * them have follows from another most of the time, and counts where it does not. */
+static ech_status choose_keys(const ech_runs *runs, const char *const *keys, size_t key_count,
+                              label_choice *choice)
+{
+    *choice = (label_choice){.group = ech_calloc(runs->count, sizeof *choice->group)};
+    if (choice->group == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (int of_all = 1; of_all >= 0; of_all--) {
+        for (size_t i = 0; i < key_count && choice->key_count < LABEL_KEYS_MAX; i++) {
+            if (!ech_run_setting_is_place(keys[i]) && all_have(runs, keys[i]) == (of_all == 1) &&
+                (of_all == 1 ? !ech_runs_agree_on(runs, keys[i])
+                             : tells_more(runs, choice, keys[i]))) {
+                choose_key(runs, choice, keys[i]);
+            }
+        }
+    }
+    ech_free(choice->group);
+    choice->group = NULL;
+    return ECH_OK;
 }
 
 static bool ranks_differ(const ech_runs *runs)
@@ -249,14 +323,12 @@ static bool ranks_differ(const ech_runs *runs)
     return false;
 }
 
-static void add_differences(const ech_runs *runs, const ech_run *run, const char *const *keys,
-                            size_t key_count, ech_buffer *label)
+static void add_differences(const ech_runs *runs, const ech_run *run, const label_choice *choice,
+                            ech_buffer *label)
 {
-    size_t used = 0;
-    for (size_t i = 0; i < key_count && used < LABEL_KEYS_MAX; i++) {
-        if (!ech_run_setting_is_place(keys[i]) && !ech_runs_agree_on(runs, keys[i])) {
-            ech_run_write_distinction(run, keys[i], label);
-            used++;
+    for (size_t i = 0; i < choice->key_count; i++) {
+        if (label->length == 0 || ech_run_setting_of(run, choice->keys[i]) != NULL) {
+            ech_run_write_distinction(run, choice->keys[i], label);
         }
     }
     const char *ranks = ech_run_fact(run, "ranks");
@@ -295,7 +367,7 @@ static bool labels_are_distinct(const ech_runs *runs)
 typedef enum { BY_NAME, BY_DIFFERENCES, BY_FOLDER, BY_NUMBER, WAYS } label_way;
 
 static ech_status make_label(const ech_runs *runs, size_t number, label_way way,
-                             const char *const *keys, size_t key_count)
+                             const label_choice *choice)
 {
     ech_run *run = &runs->items[number];
     const char *name = ech_run_setting_of(run, "name");
@@ -304,7 +376,7 @@ static ech_status make_label(const ech_runs *runs, size_t number, label_way way,
         ech_buffer_add(&label, name);
     }
     if (way == BY_DIFFERENCES) {
-        add_differences(runs, run, keys, key_count, &label);
+        add_differences(runs, run, choice, &label);
     } else if (way == BY_FOLDER) {
         add_folder(&label, run->info->path);
     } else if (way == BY_NUMBER) {
@@ -321,10 +393,14 @@ static ech_status make_labels(ech_runs *runs)
 {
     const char **keys = NULL;
     size_t key_count = 0;
+    label_choice choice = {.key_count = 0};
     ech_status status = ech_runs_keys(runs, &keys, &key_count);
+    if (status == ECH_OK) {
+        status = choose_keys(runs, keys, key_count, &choice);
+    }
     for (label_way way = BY_NAME; status == ECH_OK && way < WAYS; way++) {
         for (size_t i = 0; i < runs->count && status == ECH_OK; i++) {
-            status = make_label(runs, i, way, keys, key_count);
+            status = make_label(runs, i, way, &choice);
         }
         if (status == ECH_OK && labels_are_distinct(runs)) {
             break;

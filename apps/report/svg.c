@@ -186,14 +186,17 @@ static const unsigned short helvetica[95] = {
     667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278,  556, 556, 222, 222, 500,
     222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500,  500, 334, 260, 334, 584};
 
+/* Where there is no Helvetica, letters are as wide as DejaVu Sans has them. */
+static const double widest_font = 1.16;
+
 /* Width of the character at `text`, whose sequence is `bytes` long. */
 static double character_width(const char *text, size_t bytes)
 {
     const unsigned char first = (unsigned char)*text;
     if (bytes <= 1) {
-        return first >= 32 && first <= 126 ? helvetica[first - 32] / 1000.0 : 0.6;
+        return widest_font * (first >= 32 && first <= 126 ? helvetica[first - 32] / 1000.0 : 0.6);
     }
-    return bytes == 2 ? 0.6 : 1.0;
+    return bytes == 2 ? 0.6 * widest_font : 1.0;
 }
 
 double ech_svg_text_width(const char *text, double size, bool bold)

@@ -101,9 +101,14 @@ ech_status ech_strategy_create(const char *name, const ech_strategy_options *opt
 {
     *out = NULL;
     const ech_strategy_rule *rule = ech_strategy_rule_find(name);
-    if (rule == NULL) {
-        return fail_unknown(name);
-    }
+    return rule != NULL ? ech_strategy_create_of(rule, options, layout, out) : fail_unknown(name);
+}
+
+ech_status ech_strategy_create_of(const ech_strategy_rule *rule,
+                                  const ech_strategy_options *options, const ech_layout *layout,
+                                  ech_strategy **out)
+{
+    *out = NULL;
     ech_status status = ech_strategy_check(rule, options);
     if (status != ECH_OK) {
         return status;

@@ -142,6 +142,11 @@ ech_status ech_strategy_check(const ech_strategy_rule *rule, const ech_strategy_
  */
 ech_status ech_strategy_create(const char *name, const ech_strategy_options *options,
                                const ech_layout *layout, ech_strategy **out);
+/** The same of a rule that has no name here. @param rule  borrowed until the strategy is destroyed.
+ */
+ech_status ech_strategy_create_of(const ech_strategy_rule *rule,
+                                  const ech_strategy_options *options, const ech_layout *layout,
+                                  ech_strategy **out);
 void ech_strategy_destroy(ech_strategy **strategy);
 
 /** Bytes that a worker gets, and sends back, in a round: the model's state and the extra. */

@@ -143,6 +143,23 @@ ech_status ech_topology_tiers(const uint32_t *counts, size_t count, ech_topology
     return ECH_OK;
 }
 
+ech_status ech_topology_shape(const uint32_t *counts, size_t count, uint32_t workers,
+                              ech_topology **out)
+{
+    *out = NULL;
+    uint32_t *all = ech_calloc(count + 1, sizeof *all);
+    if (all == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (size_t d = 0; d < count; d++) {
+        all[d] = counts[d];
+    }
+    all[count] = workers;
+    const ech_status status = ech_topology_tiers(all, count + 1, out);
+    ech_free(all);
+    return status;
+}
+
 ech_status ech_topology_balanced(uint32_t workers, uint32_t height, ech_topology **out)
 {
     *out = NULL;

@@ -72,6 +72,22 @@ ech_status ech_topology_tiers(const uint32_t *counts, size_t count, ech_topology
 /** Tier d has round(workers^(d/height)) nodes, d = 0 to `height`; height 1 is a star. */
 ech_status ech_topology_balanced(uint32_t workers, uint32_t height, ech_topology **out);
 
+/** `counts[d]` aggregators in tier d + 1, and all workers below the last of them. */
+ech_status ech_topology_shape(const uint32_t *counts, size_t count, uint32_t workers,
+                              ech_topology **out);
+
+/**
+ * A random tree: each aggregator in turn hangs below the leader or an aggregator before it, each as
+ * likely, with at most `height` edges from the leader to a worker; each aggregator that is left
+ * without children gets a worker, and the other workers hang below the leader or an aggregator,
+ * each as likely.
+ *
+ * @param aggregators  at most as many as there are workers; none where the height is 1.
+ * @param height       at least 1.
+ */
+ech_status ech_topology_random(uint32_t workers, uint32_t aggregators, uint32_t height,
+                               uint64_t seed, ech_topology **out);
+
 void ech_topology_destroy(ech_topology **topology);
 
 uint32_t ech_topology_node_count(const ech_topology *topology);

@@ -127,6 +127,51 @@ Test(data, a_split_is_dealt_kept_and_shown)
     ech_yaml_destroy(&json);
 }
 
+/* Each rule of `fit`'s, with what it takes; what it deals is what `fit` would (split.h has tests of
+ * the rules themselves). */
+Test(data, every_rule_deals)
+{
+    static const char *const rules[][4] = {
+        {"iid"},
+        {"dirichlet", "--samples-alpha", "5"},
+        {"label", "--least", "1"},
+        {"classes", "--classes", "1"},
+        {"shards", "--shards", "1"},
+        {"log-normal", "--sigma", "0.5"},
+    };
+    import();
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        expect_success((const char *const[]){"data", "split", data_path, "--workers", "3", "--kind",
+                                             rules[i][0], "--out", split_path, rules[i][1],
+                                             rules[i][2], NULL});
+        ech_yaml *json = run_json((const char *const[]){"inspect", split_path, "--json", NULL});
+        cr_expect_eq(number(ech_yaml_root(json), "workers"), 3, "%s", rules[i][0]);
+        cr_expect_gt(number(ech_yaml_root(json), "dealt"), 0, "%s", rules[i][0]);
+        ech_yaml_destroy(&json);
+    }
+}
+
+/* What one split dealt, another takes from its file; three owners are three natural ids. */
+Test(data, a_split_is_taken_from_a_file)
+{
+    char again[ECH_TEST_PATH_BYTES + 16];
+    snprintf(again, sizeof again, "%s/again.h5", folder);
+    import();
+    char texts[3][4096];
+    static const char *const kinds[] = {"iid", "file", "ids"};
+    for (int i = 0; i < 3; i++) {
+        const char *const owners[] = {i > 0 ? "--file" : NULL, split_path, "--dataset",
+                                      "split/owners", NULL};
+        ech_child_result result = program_run((const char *const[]){
+            "data", "split", data_path, "--workers", "3", "--kind", kinds[i], "--out",
+            i > 0 ? again : split_path, owners[0], owners[1], owners[2], owners[3], NULL});
+        cr_assert_eq(result.exit_code, 0, "%s", result.errors);
+        snprintf(texts[i], sizeof texts[i], "%s", result.output);
+        ech_child_result_free(&result);
+        cr_expect_str_eq(texts[i], texts[0], "%s", kinds[i]);
+    }
+}
+
 Test(data, the_same_seed_deals_the_same_split)
 {
     char again[ECH_TEST_PATH_BYTES + 16];
@@ -175,7 +220,7 @@ Test(data, bad_splits_are_refused_and_leave_nothing)
                    "2.5: expected a number of workers");
     expect_refused((const char *const[]){"data", "split", data_path, "--workers", "2",
                                          "--labels-alpha", "1", "--out", split_path, NULL},
-                   "belong to --kind dirichlet");
+                   "data.split.labels_alpha");
     expect_refused((const char *const[]){"data", "show", data_path, "--split", data_path, NULL},
                    "data.h5: is a data set, a split was expected");
     cr_expect_eq(ech_test_count_entries(folder), before);

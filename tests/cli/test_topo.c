@@ -69,6 +69,35 @@ Test(topo, a_file_is_counted_by_tier)
     ech_test_remove_directory(directory);
 }
 
+/* The same tree by options and by a configuration, which also says of which model. */
+Test(topo, a_configuration_has_a_tree_and_a_model)
+{
+    char directory[ECH_TEST_PATH_BYTES];
+    char path[ECH_TEST_PATH_BYTES];
+    ech_test_make_directory(directory);
+    ech_test_write_text(directory, "fit.yaml",
+                        "seed: 7\n"
+                        "data: {file: none.h5}\n"
+                        "model: {name: smallconv}\n"
+                        "topology: {kind: random, workers: 50, aggregators: 9, height: 4}\n",
+                        path);
+    ech_child_result config = show((const char *[]){path, "--json"}, 2);
+    ech_child_result options =
+        show((const char *[]){"--workers", "50", "--aggregators", "9", "--height", "4", "--seed",
+                              "7", "--model", "smallconv", "--json"},
+             11);
+    cr_expect_eq(config.exit_code, 0, "%s", config.errors);
+    cr_expect_str_eq(config.output, options.output);
+    ech_child_result_free(&config);
+    ech_child_result_free(&options);
+    ech_child_result shape = show((const char *[]){"--workers", "64", "--shape", "4,16"}, 4);
+    cr_expect_not_null(
+        strstr(shape.output, "85 nodes: 1 leader, 20 aggregators, 64 workers; depth 3"), "%s",
+        shape.output);
+    ech_child_result_free(&shape);
+    ech_test_remove_directory(directory);
+}
+
 static void expect_refused(const char *const *arguments, size_t count, const char *message)
 {
     ech_child_result result = show(arguments, count);
@@ -92,6 +121,11 @@ Test(topo, bad_usage_and_bad_input_are_refused)
     expect_refused((const char *[]){"--workers", "0"}, 2, "expected a number from 1");
     expect_refused((const char *[]){"--workers", "4x"}, 2, "expected a number from 1");
     expect_refused(NULL, 0, "either a file or --workers");
-    expect_refused((const char *[]){"tree.yaml", "--height", "2"}, 3, "--height belongs to");
+    expect_refused((const char *[]){"tree.yaml", "--height", "2"}, 3, "belong to --workers");
     expect_refused((const char *[]){"--workers", "4", "--model", "resnet"}, 4, "'resnet'");
+    expect_refused((const char *[]){"--workers", "4", "--shape", "2,1"}, 4,
+                   "tier 2 has 1 nodes, fewer than the 2 above it");
+    expect_refused((const char *[]){"--workers", "4", "--shape", "1.5"}, 4, "whole numbers");
+    expect_refused((const char *[]){"--workers", "4", "--aggregators", "9", "--height", "3"}, 6,
+                   "9 aggregators over 4 workers");
 }

@@ -113,11 +113,75 @@ Test(topology, generated_workers_are_numbered_from_left_to_right)
     ech_topology_destroy(&t);
 }
 
+Test(topology, a_shape_is_its_aggregators_over_the_workers)
+{
+    ech_topology *t = NULL;
+    cr_assert_eq(ech_topology_shape((uint32_t[]){2, 5}, 2, 11, &t), ECH_OK);
+    expect_tiers(t, (uint32_t[]){1, 2, 5, 11}, 4);
+    expect_sound(t);
+    ech_topology_destroy(&t);
+}
+
+/* Every aggregator has someone below it, nobody is deeper than allowed, and the seed decides. */
+Test(topology, random_trees_are_sound_and_repeat)
+{
+    static const struct {
+        uint32_t workers, aggregators, height;
+    } cases[] = {{1, 0, 1}, {1, 1, 2}, {40, 0, 1}, {40, 12, 2}, {40, 12, 9}, {40, 40, 40}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            ech_topology *t = NULL;
+            ech_topology *again = NULL;
+            const uint32_t nodes = cases[i].workers + cases[i].aggregators + 1;
+            cr_assert_eq(ech_topology_random(cases[i].workers, cases[i].aggregators,
+                                             cases[i].height, seed, &t),
+                         ECH_OK);
+            cr_assert_eq(ech_topology_random(cases[i].workers, cases[i].aggregators,
+                                             cases[i].height, seed, &again),
+                         ECH_OK);
+            expect_sound(t);
+            cr_expect_eq(ech_topology_node_count(t), nodes);
+            cr_expect_eq(ech_topology_worker_count(t), cases[i].workers);
+            cr_expect_leq(ech_topology_tier_count(t), cases[i].height + 1);
+            cr_expect_arr_eq(ech_topology_node(t, 0), ech_topology_node(again, 0),
+                             nodes * sizeof(ech_node));
+            ech_topology_destroy(&t);
+            ech_topology_destroy(&again);
+        }
+    }
+}
+
+/* With one parent as likely as another, the first of n aggregators has about n / 2 below the leader
+ * or itself; a chain or a star would not. */
+Test(topology, random_trees_differ_by_seed_and_are_neither_chains_nor_stars)
+{
+    uint32_t tiers[8] = {0};
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        ech_topology *t = NULL;
+        cr_assert_eq(ech_topology_random(1000, 200, 64, seed, &t), ECH_OK);
+        tiers[seed] = ech_topology_tier_count(t);
+        cr_expect_geq(tiers[seed], 6);
+        cr_expect_leq(tiers[seed], 30);
+        const ech_node *leader = ech_topology_node(t, 0);
+        cr_expect_leq(leader->child_count, 60);
+        ech_topology_destroy(&t);
+    }
+    bool differ = false;
+    for (int seed = 1; seed < 8; seed++) {
+        differ = differ || tiers[seed] != tiers[0];
+    }
+    cr_expect(differ);
+}
+
 Test(topology, a_million_workers_take_at_most_64_bytes_a_node)
 {
     ech_topology *t = NULL;
     cr_assert_eq(ech_topology_balanced(1000000, 6, &t), ECH_OK);
     cr_expect_eq(ech_topology_worker_count(t), 1000000);
+    cr_expect_leq(ech_topology_memory_bytes(t), (size_t)ech_topology_node_count(t) * 64);
+    expect_sound(t);
+    ech_topology_destroy(&t);
+    cr_assert_eq(ech_topology_random(1000000, 10000, 12, 1, &t), ECH_OK);
     cr_expect_leq(ech_topology_memory_bytes(t), (size_t)ech_topology_node_count(t) * 64);
     expect_sound(t);
     ech_topology_destroy(&t);
@@ -133,6 +197,12 @@ Test(topology, impossible_shapes_are_refused)
     cr_expect_eq(ech_topology_tiers((uint32_t[]){8, 4}, 2, &t), ECH_ERR_CONFIG);
     cr_expect_eq(ech_topology_tiers((uint32_t[]){0}, 1, &t), ECH_ERR_CONFIG);
     cr_expect_eq(ech_topology_tiers(NULL, 0, &t), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_topology_shape((uint32_t[]){8, 4}, 2, 9, &t), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_topology_shape((uint32_t[]){8}, 1, 7, &t), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_topology_random(0, 0, 1, 1, &t), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_topology_random(4, 5, 3, 1, &t), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_topology_random(4, 1, 1, 1, &t), ECH_ERR_CONFIG);
+    cr_expect_eq(ech_topology_random(UINT32_MAX, 1, 2, 1, &t), ECH_ERR_CONFIG);
     cr_expect_null(t);
 }
 

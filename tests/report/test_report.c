@@ -171,6 +171,25 @@ Test(report, staleness_is_drawn_for_async_runs)
     expect_line("staleness", "tree,0,0.333333333\ntree,1,0.333333333\ntree,2,0.333333333\n");
 }
 
+/* What only some runs have follows from their process: it tells nothing more, and is left out; but
+ * it is all that there is between the last two. */
+Test(report, labels_leave_out_what_follows_from_the_rest)
+{
+    add_run(&(made_run){"name: x\nprocess: sync\nstrategy: {name: fedavg}\n", 2, 4, 3, 1, 0, 1.0,
+                        false});
+    add_run(&(made_run){"name: x\nprocess: async\nstrategy: {name: fedasync, alpha: 0.5}\n", 2, 4,
+                        3, 1, 0, 1.0, false});
+    add_run(&(made_run){
+        "name: x\nprocess: async\nstrategy: {name: fedasync, alpha: 0.25}\nasync: {tiers: 64}\n", 2,
+        4, 3, 1, 0, 1.0, false});
+    cr_assert_eq(write_report(true), ECH_OK);
+    xml_document *html = page();
+    cr_expect_not_null(xml_find_text(html, "th", "sync, fedavg"));
+    cr_expect_not_null(xml_find_text(html, "th", "async, fedasync, alpha 0.5"));
+    cr_expect_not_null(xml_find_text(html, "th", "async, fedasync, alpha 0.25"));
+    xml_free(&html);
+}
+
 Test(report, runs_are_told_apart_by_what_differs)
 {
     add_run(&(made_run){"name: x\ndata: {file: /a/b}\nstrategy: {name: fedavg}\ntopology: {height: "

@@ -17,7 +17,9 @@ static const char project[] =
     "add_executable(program " ECH_SOURCE_DIR "/apps/examples/tree_reduction.c)\n"
     "target_link_libraries(program PRIVATE Echelon::task)\n"
     "add_executable(keeps " ECH_SOURCE_DIR "/apps/examples/parameter_sweep.c)\n"
-    "target_link_libraries(keeps PRIVATE Echelon::memo_store m)\n";
+    "target_link_libraries(keeps PRIVATE Echelon::memo_store m)\n"
+    "add_library(rule MODULE " ECH_SOURCE_DIR "/apps/examples/plugin_rule.c)\n"
+    "target_link_libraries(rule PRIVATE Echelon::plugin)\n";
 
 static char folder[ECH_TEST_PATH_BYTES];
 
@@ -70,6 +72,7 @@ Test(install, a_cmake_project_finds_the_package)
     run("cmake --build build");
     expect_to_run("build/program");
     run("build/keeps serial memo.h5; build/keeps threads memo.h5; test -s memo.h5");
+    run("nm -D --defined-only build/librule.so | grep -q ech_plugin_exported");
 }
 
 Test(install, pkg_config_gives_the_flags_also_after_a_move)
