@@ -83,6 +83,9 @@ static ech_status check_item(const ech_config *config, const ech_yaml_node *node
         ech_fit_tier tier;
         read_item(item, &tier);
         status = check_rule(config, tier.name);
+        if (status == ECH_OK && ech_config_has(item, "strategy.plugin")) {
+            status = ech_config_fail(config, "tiers", "expected no plug-in in a tier");
+        }
         const ech_select_rule *selection = &tier.strategy.selection;
         if (status == ECH_OK &&
             (selection->share < 1.0 || selection->count > 0 || selection->more > 0.0 ||

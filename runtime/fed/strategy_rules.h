@@ -1,6 +1,6 @@
 /**
  * @file strategy_rules.h
- * The rules that come with Echelon, one file each, and what they share. Private to strategy.c.
+ * The rules that come with Echelon, one file each, and what they share. Private to the layer.
  */
 #ifndef ECH_FED_STRATEGY_RULES_H
 #define ECH_FED_STRATEGY_RULES_H
