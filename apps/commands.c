@@ -9,6 +9,7 @@ const ech_command *ech_commands(void)
         {"inspect", "show what is in a file of Echelon", ech_cmd_inspect},
         {"report", "draw run records as one page that compares them", ech_cmd_report},
         {"fit", "train one model across many workers", ech_cmd_fit},
+        {"run", "run fit on N ranks, and again from a checkpoint when one dies", ech_cmd_run},
         {"scale", "expand a scaling study into jobs, run or submit them", ech_cmd_scale},
         {"topo", "show a federation's tree and the bytes of a round", ech_cmd_topo},
         {"bench", "measure this machine", ech_cmd_bench},

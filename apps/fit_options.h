@@ -122,7 +122,9 @@ typedef struct {
 
     struct {
         uint64_t every; /* rounds; 0: at the end only */
+        double seconds; /* at least, from one to the next */
         uint32_t keep;
+        bool goes_on; /* the run, when one cannot be written */
     } checkpoint;
 } ech_fit_options;
 

@@ -13,22 +13,48 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_RELEASE "-O3 -g -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g3")
 
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+
+# What makes an error in memory harder to use: SECURITY.md.
+set(ech_hardening -fstack-protector-strong)
+include(CheckCCompilerFlag)
+foreach(flag -fstack-clash-protection -fcf-protection=full)
+  string(MAKE_C_IDENTIFIER "ECH_HAS${flag}" known)
+  check_c_compiler_flag(${flag} ${known})
+  if(${known})
+    list(APPEND ech_hardening ${flag})
+  endif()
+endforeach()
+set(ech_fortify 2)
+if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_C_COMPILER_VERSION VERSION_GREATER_EQUAL 12)
+  set(ech_fortify 3)
+endif()
+
 add_library(ech_flags INTERFACE)
 target_include_directories(ech_flags INTERFACE ${PROJECT_SOURCE_DIR})
 # -ffp-contract=off: a compiler that fuses a*b+c where it likes would make bits depend on it.
 # Kernels that want a fused multiply-add say so.
 target_compile_options(ech_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -ffp-contract=off -fno-math-errno
-  -fstack-protector-strong)
-target_compile_definitions(ech_flags INTERFACE _FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,2>)
-target_link_options(ech_flags INTERFACE -Wl,-z,relro,-z,now)
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wformat-security -ffp-contract=off
+  -fno-math-errno ${ech_hardening})
+target_compile_definitions(ech_flags INTERFACE
+  _FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,${ech_fortify}>)
+target_link_options(ech_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 if(ECH_WARNINGS_AS_ERRORS)
   target_compile_options(ech_flags INTERFACE -Werror)
+endif()
+if(ECH_COVERAGE)
+  target_compile_options(ech_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(ech_flags INTERFACE --coverage)
 endif()
 if(ECH_SANITIZE)
   # Instrumented code confuses the warnings that follow values through it.
   target_compile_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE} -fno-omit-frame-pointer
-    -fno-sanitize-recover=all -Wno-format-truncation -Wno-maybe-uninitialized)
+    -fno-sanitize-recover=all)
+  if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+    target_compile_options(ech_flags INTERFACE -Wno-format-truncation -Wno-maybe-uninitialized)
+  endif()
   target_link_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE})
   if(ECH_SANITIZE STREQUAL thread AND CMAKE_C_COMPILER_ID STREQUAL GNU)
     # It does not model fences. They only order who sleeps and who wakes; no data lies behind them.

@@ -43,6 +43,10 @@ typedef struct {
     ech_state_view model;
     const ech_blob *blobs;
     size_t blob_count;
+    /* Called on the service's thread before the file gets its name: what the checkpoint relies on
+     * is safe, or there is none. NULL: it relies on nothing. */
+    ech_io_function precondition;
+    void *precondition_argument; /* borrowed until the write has ended */
 } ech_checkpoint_content;
 
 /** Opaque: writes `checkpoint-<round>.h5` into one folder, one at a time, beside the training. */

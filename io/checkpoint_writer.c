@@ -21,6 +21,8 @@ typedef struct {
     size_t blob_capacity;
     unsigned char *bytes;
     size_t byte_capacity;
+    ech_io_function precondition;
+    void *precondition_argument;
 } snapshot;
 
 struct ech_checkpoint_writer {
@@ -179,6 +181,8 @@ static ech_status take_snapshot(ech_checkpoint_writer *writer,
         return ECH_ERR_MEMORY;
     }
     copy->round = content->round;
+    copy->precondition = content->precondition;
+    copy->precondition_argument = content->precondition_argument;
     memcpy(copy->values, content->model.values, writer->layout->value_count * sizeof(float));
     if (writer->layout->counter_count > 0) {
         memcpy(copy->counters, content->model.counters,
@@ -302,6 +306,9 @@ static ech_status write_file(write_job *job, const char *path)
     }
     if (status == ECH_OK) {
         status = write_content(job);
+    }
+    if (status == ECH_OK && job->writer->copy.precondition != NULL) {
+        status = job->writer->copy.precondition(job->writer->copy.precondition_argument);
     }
     if (status == ECH_OK) {
         status = ech_sealed_writer_commit(job->file, ECH_OUTPUT_DURABLE);

@@ -1,4 +1,4 @@
-#include "io/golden.h"
+#include "io/golden_priv.h"
 
 #include <hdf5.h>
 #include <stdio.h>
@@ -122,6 +122,9 @@ static ech_status read_digests(const source *from, const char *group, ech_golden
     if (H5Gget_info_by_name(from->file, group, &info, H5P_DEFAULT) < 0) {
         return fail_object(from, group, "a group of digests");
     }
+    if (info.nlinks > ECH_GOLDEN_DIGESTS_MAX) {
+        return fail_object(from, group, "fewer digests");
+    }
     *out = ech_calloc(info.nlinks, sizeof **out);
     if (*out == NULL) {
         return ECH_ERR_MEMORY;
@@ -176,6 +179,9 @@ static ech_status read_all(const source *from, ech_golden *golden)
         status = read_attribute(from, group, "loss", H5T_NATIVE_DOUBLE, 1, &golden->loss[step]);
     }
     const size_t logits = (size_t)golden->batch * golden->classes;
+    if (status == ECH_OK && (logits == 0 || logits > ECH_GOLDEN_LOGITS_MAX)) {
+        status = fail_object(from, "/", "a batch and classes of a size that can be verified");
+    }
     if (status == ECH_OK) {
         status = read_logits(from, "/step1/logits", logits, &golden->logits);
     }
@@ -191,7 +197,7 @@ static ech_status read_all(const source *from, ech_golden *golden)
     return status;
 }
 
-ech_status ech_golden_read(const char *path, ech_golden **out)
+ech_status ech_golden_read_here(const char *path, ech_golden **out)
 {
     *out = NULL;
     if (access(path, R_OK) != 0) {

@@ -3,7 +3,8 @@
  * Golden files: what a trusted program computed for one model, batch and seed, to verify kernels
  * against. Weights, inputs and labels come from formulas and are not in the file.
  *
- * Not collective. Reads through HDF5: one thread of a process at a time.
+ * Not collective. A file is read by a child process, as files of others are: one that makes HDF5
+ * crash or hang is bad, no more. Not for ranks that already talk through MPI.
  */
 #ifndef ECH_IO_GOLDEN_H
 #define ECH_IO_GOLDEN_H

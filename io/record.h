@@ -164,10 +164,18 @@ ech_status ech_record_append(ech_record_writer *writer, ech_record_table table, 
 ech_status ech_record_tick(ech_record_writer *writer);
 
 /**
- * Where the record stands. The rows are on disk, synced, before any job that is submitted later: a
- * checkpoint begun after this call that is on disk can rely on its mark.
+ * Where the record stands. The rows are written and synced by a job that is queued here; what
+ * relies on them asks ech_record_check_mark.
  */
 ech_status ech_record_take_mark(ech_record_writer *writer, ech_record_mark *mark);
+
+/**
+ * On the service's thread, in a job that was submitted after ech_record_take_mark: are the rows of
+ * that mark safe on disk? For the precondition of a checkpoint.
+ *
+ * @param writer  an ech_record_writer.
+ */
+ech_status ech_record_check_mark(void *writer);
 
 /**
  * Publish all rows and tasks, synced, and wait. Nothing may be appended afterwards.

@@ -33,6 +33,7 @@ struct ech_record_writer {
     size_t app_count;
     ech_spool *spools[ECH_RECORD_TABLE_COUNT];
     ech_io_job *sync_job;
+    ech_failure synced; /* what it ended with; the service's thread's */
     ech_io_job *publish_job;
     publication next;
     uint64_t interval_ns;
@@ -212,21 +213,25 @@ static ech_status flush(ech_record_writer *writer)
 
 static ech_status sync_on_thread(void *argument)
 {
-    const ech_record_writer *writer = argument;
+    ech_record_writer *writer = argument;
     ech_status status = ECH_OK;
     for (ech_record_table t = 0; t < ECH_RECORD_TABLE_COUNT && status == ECH_OK; t++) {
         status = ech_spool_sync(writer->spools[t]);
     }
+    writer->synced = ech_failure_keep(status);
     return status;
+}
+
+ech_status ech_record_check_mark(void *writer)
+{
+    return ech_failure_restore(&((const ech_record_writer *)writer)->synced);
 }
 
 ech_status ech_record_take_mark(ech_record_writer *writer, ech_record_mark *mark)
 {
     *mark = (ech_record_mark){0};
-    ech_status status = wait_job(&writer->sync_job);
-    if (status == ECH_OK) {
-        status = flush(writer);
-    }
+    (void)wait_job(&writer->sync_job); /* a failure was the checkpoint's that relied on it */
+    ech_status status = flush(writer);
     if (status == ECH_OK) {
         status = ech_io_submit(writer->io, sync_on_thread, writer, &writer->sync_job);
     }
@@ -402,10 +407,8 @@ static ech_status publish_all(ech_record_writer *writer, bool complete)
 {
     const publication what = {
         .with_tasks = true, .complete = complete, .durability = ECH_OUTPUT_DURABLE};
-    ech_status status = wait_job(&writer->sync_job);
-    if (status == ECH_OK) {
-        status = begin_publication(writer, &what);
-    }
+    (void)wait_job(&writer->sync_job);
+    const ech_status status = begin_publication(writer, &what);
     return status == ECH_OK ? end_publication(writer) : status;
 }
 

@@ -28,7 +28,8 @@ struct ech_spool {
     ech_hasher *hasher;
     batch filling;
     batch writing;
-    ech_io_job *job; /* writes `writing` */
+    ech_io_job *job;   /* writes `writing` */
+    bool write_failed; /* the last one; the service's thread's */
 };
 
 static ech_status fail_file(const ech_spool *spool, const char *what)
@@ -170,7 +171,8 @@ void ech_spool_remove(const ech_spool *spool)
 
 static ech_status write_on_thread(void *argument)
 {
-    const ech_spool *spool = argument;
+    ech_spool *spool = argument;
+    spool->write_failed = true;
     const unsigned char *next = spool->writing.data;
     uint64_t offset = spool->writing.offset;
     for (size_t left = spool->writing.bytes; left > 0;) {
@@ -185,6 +187,7 @@ static ech_status write_on_thread(void *argument)
         offset += (uint64_t)written;
         left -= (size_t)written;
     }
+    spool->write_failed = false;
     return ECH_OK;
 }
 
@@ -251,5 +254,8 @@ ech_status ech_spool_read(const ech_spool *spool, uint64_t offset, void *data, s
 
 ech_status ech_spool_sync(const ech_spool *spool)
 {
+    if (spool->write_failed) {
+        return ech_fail(ECH_ERR_FILE, "%s: rows could not be written", spool->path);
+    }
     return fdatasync(spool->descriptor) == 0 ? ECH_OK : fail_file(spool, "sync");
 }

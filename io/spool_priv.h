@@ -56,7 +56,8 @@ ech_spool_mark ech_spool_position(const ech_spool *spool);
 /** On the service's thread: read bytes of written rows. */
 ech_status ech_spool_read(const ech_spool *spool, uint64_t offset, void *data, size_t bytes);
 
-/** On the service's thread: make what is written safe from a power cut. */
+/** On the service's thread: make what is written safe from a power cut. @return ECH_OK;
+ *  ECH_ERR_FILE, also where the last write failed. */
 ech_status ech_spool_sync(const ech_spool *spool);
 
 #endif

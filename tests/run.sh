@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, the
-# models, and the suites without MPI once more under sanitizers.
+# models, the suites without MPI once more under sanitizers, those for valgrind, every reader under
+# the fuzzer, and jobs whose ranks are killed, whose calls fail and whose disk is full.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,14 +27,32 @@ step() {
 # suites PRESET KIND-PATTERN FACTOR: run the Criterion suites of a build, one process each, with
 # their time limits times FACTOR.
 suites() {
-  local preset=$1 pattern=$2 factor=$3 name seconds kind
+  local preset=$1 pattern=$2 factor=$3 name seconds kind _
   local broken=()
-  while read -r name seconds kind; do
+  while read -r name seconds kind _; do
     [[ $kind == $pattern ]] || continue
     echo "-- $name"
     timeout -k 10 $((seconds * factor)) "build/$preset/tests/$name" </dev/null 2>&1 ||
       broken+=("$name")
   done <"build/$preset/tests/suites.txt"
+  if [ ${#broken[@]} -gt 0 ]; then
+    echo "Suites that failed: ${broken[*]}"
+    return 1
+  fi
+}
+
+# Each labelled suite under valgrind, on the AVX2 kernels: it knows no AVX-512.
+check_memory() {
+  local name seconds memory _
+  local broken=()
+  while read -r name seconds _ memory; do
+    [ "$memory" = memcheck ] || continue
+    echo "-- $name"
+    ECH_ISA=avx2 timeout -k 10 $((seconds * 5)) valgrind --quiet --trace-children=yes \
+      --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+      --suppressions=tests/valgrind.supp "build/release/tests/$name" </dev/null 2>&1 ||
+      broken+=("$name")
+  done <build/release/tests/suites.txt
   if [ ${#broken[@]} -gt 0 ]; then
     echo "Suites that failed: ${broken[*]}"
     return 1
@@ -63,7 +82,8 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet 2>/dev/null
 }
 
-setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin
+setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
+  valgrind clang libclang-rt-14-dev util-linux
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
@@ -76,6 +96,7 @@ step "clang-tidy" check_tidy
 step "models" tests/model/run.sh
 step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
 step "suites with sanitizers" suites sanitize plain 5
+step "kills" tests/faults/kill.sh 10 "${RANDOM}"
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
 # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
 step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \

@@ -196,7 +196,9 @@ static ech_status create_output(fit_job *job)
         .rounds_done = job->rounds_done,
         .rounds = job->base.options.rounds,
         .checkpoint_every = job->base.options.checkpoint.every,
+        .checkpoint_seconds = job->base.options.checkpoint.seconds,
         .checkpoint_keep = job->base.options.checkpoint.keep,
+        .goes_on = job->base.options.checkpoint.goes_on,
         .epochs = job->base.options.train.epochs,
         .deadline = &job->deadline,
         .start_ns = job->base.options.async.is_virtual && job->base.options.async.replay == NULL

@@ -2,9 +2,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "apps/fit/fit_trainer.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/progress.h"
 #include "runtime/mpi/interrupt.h"
@@ -20,9 +22,24 @@ struct ech_fit_output {
     ech_progress *progress;
     ech_task_record_sink sink;
     ech_failure task_failure; /* the first of writing task records */
+    ech_failure told;         /* the last that the run goes on after */
+    uint64_t saved_ns;        /* when the newest checkpoint was begun, or the run */
     uint64_t saved_round;     /* of the newest checkpoint begun; NO_ROUND */
     char record_path[PATH_BYTES];
 };
+
+/* May the run go on after this? Told once, not each round while a disk is full. */
+static ech_status tolerate(ech_fit_output *output, ech_status status)
+{
+    if (!output->options.goes_on || (status != ECH_ERR_FILE && status != ECH_ERR_HDF5)) {
+        return status;
+    }
+    if (strcmp(output->told.message, ech_status_message()) != 0) {
+        output->told = ech_failure_keep(status);
+        ech_log(ECH_LOG_ERROR, "%s; the run goes on (checkpoint.on_error)", output->told.message);
+    }
+    return ECH_OK;
+}
 
 /* A failure is told at the end: the sink has nobody to tell it to. */
 static void write_tasks(void *self, const ech_task_record *records, size_t count)
@@ -43,7 +60,8 @@ static void write_tasks(void *self, const ech_task_record *records, size_t count
             .ended_ns = record->ended_ns,
             .bytes = record->argument_bytes + record->result_bytes,
         };
-        const ech_status status = ech_record_append(output->record, ECH_RECORD_TASKS, &row, 1);
+        const ech_status status =
+            tolerate(output, ech_record_append(output->record, ECH_RECORD_TASKS, &row, 1));
         if (status != ECH_OK && output->task_failure.status == ECH_OK) {
             output->task_failure = ech_failure_keep(status);
         }
@@ -61,6 +79,7 @@ ech_status ech_fit_output_create(ech_io *io, const ech_fit_output_options *optio
     output->options = *options;
     output->sink = (ech_task_record_sink){.self = output, .write = write_tasks};
     output->saved_round = options->rounds_done > 0 ? options->rounds_done : NO_ROUND;
+    output->saved_ns = ech_clock_ns();
     const int length = snprintf(output->record_path, PATH_BYTES, "%s/run.h5", options->folder);
     ech_status status =
         length < PATH_BYTES ? ECH_OK : ech_fail(ECH_ERR_CONFIG, "--out: the path is too long");
@@ -123,7 +142,7 @@ static ech_status write_worker(void *self, const ech_worker_report *report)
         .start = since_start(output, report->start_ns),
         .end = since_start(output, report->end_ns),
     };
-    return ech_record_append(output->record, ECH_RECORD_HISTORY, &row, 1);
+    return tolerate(output, ech_record_append(output->record, ECH_RECORD_HISTORY, &row, 1));
 }
 
 static ech_status write_arrival(void *self, const ech_arrival_report *report)
@@ -136,7 +155,7 @@ static ech_status write_arrival(void *self, const ech_arrival_report *report)
         .staleness = (uint32_t)report->staleness,
         .version = report->version,
     };
-    return ech_record_append(output->record, ECH_RECORD_ARRIVALS, &row, 1);
+    return tolerate(output, ech_record_append(output->record, ECH_RECORD_ARRIVALS, &row, 1));
 }
 
 static ech_status write_tiers(ech_fit_output *output, const ech_round_report *report)
@@ -185,14 +204,21 @@ static ech_status write_round(ech_fit_output *output, const ech_round_report *re
     return status == ECH_OK ? write_tiers(output, report) : status;
 }
 
+/* Wait for the checkpoint in flight. */
+static ech_status finish_save(ech_fit_output *output)
+{
+    const ech_status status = ech_checkpoint_writer_finish(output->checkpoints);
+    if (status != ECH_OK) {
+        output->saved_round = NO_ROUND;
+    }
+    return status;
+}
+
 /* The record's rows are on disk before the checkpoint that counts on them. */
 static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view model)
 {
-    ech_status status = ech_checkpoint_writer_finish(output->checkpoints);
     ech_record_mark mark;
-    if (status == ECH_OK) {
-        status = ech_record_take_mark(output->record, &mark);
-    }
+    ech_status status = ech_record_take_mark(output->record, &mark);
     if (status != ECH_OK) {
         return status;
     }
@@ -217,9 +243,12 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
         .model = model,
         .blobs = blobs,
         .blob_count = count,
+        .precondition = ech_record_check_mark,
+        .precondition_argument = output->record,
     };
     if (status == ECH_OK) {
         output->saved_round = round;
+        output->saved_ns = ech_clock_ns();
         status = ech_checkpoint_writer_begin(output->checkpoints, &content);
     }
     ech_fit_kept_clear(&kept);
@@ -229,7 +258,19 @@ static ech_status save(ech_fit_output *output, uint64_t round, ech_state_view mo
 static bool checkpoint_is_due(const ech_fit_output *output, uint64_t round)
 {
     const uint64_t every = output->options.checkpoint_every;
-    return every > 0 && round > 0 && round % every == 0;
+    return every > 0 && round > 0 && round % every == 0 &&
+           ech_clock_seconds(ech_clock_ns() - output->saved_ns) >=
+               output->options.checkpoint_seconds;
+}
+
+/* One write at a time: the one before is waited for, and its failure is met here. */
+static ech_status save_if_due(ech_fit_output *output, uint64_t round, ech_state_view model)
+{
+    if (!checkpoint_is_due(output, round)) {
+        return ECH_OK;
+    }
+    const ech_status status = tolerate(output, finish_save(output));
+    return status == ECH_OK ? tolerate(output, save(output, round, model)) : status;
 }
 
 static ech_status end_round(void *self, const ech_round_report *report, ech_state_view global)
@@ -237,12 +278,12 @@ static ech_status end_round(void *self, const ech_round_report *report, ech_stat
     ech_fit_output *output = self;
     const uint64_t ended_ns = ech_clock_ns();
     ech_fit_totals_add(output->options.totals, report, output->options.epochs);
-    ech_status status = write_round(output, report);
+    ech_status status = tolerate(output, write_round(output, report));
     if (status == ECH_OK) {
-        status = ech_record_tick(output->record);
+        status = tolerate(output, ech_record_tick(output->record));
     }
-    if (status == ECH_OK && checkpoint_is_due(output, report->round)) {
-        status = save(output, report->round, global);
+    if (status == ECH_OK) {
+        status = save_if_due(output, report->round, global);
     }
     const ech_progress_round shown = {
         .round = report->round,
@@ -281,11 +322,17 @@ const ech_task_record_sink *ech_fit_output_sink(const ech_fit_output *output)
 ech_status ech_fit_output_save(ech_fit_output *output, ech_state_view model)
 {
     ech_progress_destroy(&output->progress);
-    ech_status status = ECH_OK;
+    ech_status status = finish_save(output);
     if (output->saved_round != output->options.totals->rounds) {
-        status = save(output, output->options.totals->rounds, model);
+        status = tolerate(output, status);
+        if (status == ECH_OK) {
+            status = save(output, output->options.totals->rounds, model);
+        }
+        if (status == ECH_OK) {
+            status = finish_save(output);
+        }
     }
-    return status == ECH_OK ? ech_checkpoint_writer_finish(output->checkpoints) : status;
+    return status;
 }
 
 ech_status ech_fit_output_finish(ech_fit_output *output, bool complete)

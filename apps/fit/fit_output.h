@@ -41,6 +41,8 @@ typedef struct {
     uint64_t rounds_done;
     uint64_t rounds;
     uint64_t checkpoint_every; /* rounds; 0: at the end only */
+    double checkpoint_seconds; /* at least, from one to the next */
+    bool goes_on;              /* when a checkpoint or the record cannot be written */
     uint32_t checkpoint_keep;
     uint32_t epochs;
     ech_fit_deadline *deadline; /* its rounds are added, and it may stop the run */

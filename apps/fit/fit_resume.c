@@ -1,9 +1,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "apps/fit/fit_resume.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apps/fit/fit_output.h"
 #include "apps/fit/fit_trainer.h"
@@ -16,8 +18,17 @@
 static bool may_change(const char *key)
 {
     static const char *const keys[] = {
-        "name",     "rounds",      "evaluate.every",   "threads",         "leader",
-        "transfer", "aggregators", "checkpoint.every", "checkpoint.keep",
+        "name",
+        "rounds",
+        "evaluate.every",
+        "threads",
+        "leader",
+        "transfer",
+        "aggregators",
+        "checkpoint.every",
+        "checkpoint.seconds",
+        "checkpoint.keep",
+        "checkpoint.on_error",
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strcmp(key, keys[i]) == 0) {
@@ -139,7 +150,9 @@ static ech_status check_engines(ech_checkpoint *checkpoint, const char *engines)
 ech_status ech_fit_resume_open(ech_io *io, const char *folder, const char *config,
                                const char *engines, ech_checkpoint **out)
 {
-    ech_status status = ech_checkpoint_open_newest(io, folder, out);
+    *out = NULL;
+    const bool is_there = access(folder, F_OK) == 0 || errno != ENOENT;
+    ech_status status = is_there ? ech_checkpoint_open_newest(io, folder, out) : ECH_ERR_NOT_FOUND;
     if (status == ECH_ERR_NOT_FOUND) {
         ech_log(ECH_LOG_WARNING, "--resume: no checkpoint in %s, the run begins anew", folder);
         return ECH_OK;

@@ -181,8 +181,15 @@ ech_status ech_fit_prepare_folder(const ech_fit_arguments *arguments)
     if (make_folders(arguments->folder) != 0) {
         return refuse_folder(arguments->folder, "cannot be made");
     }
-    if (access(arguments->folder, W_OK | X_OK) != 0) {
+    struct stat folder;
+    if (access(arguments->folder, W_OK | X_OK) != 0 || stat(arguments->folder, &folder) != 0) {
         return refuse_folder(arguments->folder, "cannot be written");
+    }
+    if ((folder.st_mode & S_IWOTH) != 0) {
+        return ech_fail(ECH_ERR_CONFIG,
+                        "--out %s: everybody may write into it, and could plant a checkpoint: "
+                        "expected a folder of your own",
+                        arguments->folder);
     }
     return arguments->resume ? ECH_OK : sweep_folder(arguments);
 }

@@ -352,6 +352,9 @@ static ech_status read_classes(const ech_yaml_node *root, uint32_t *classes)
 static ech_status check_root(const ech_yaml_node *root)
 {
     static const char *const keys[] = {"name", "input", "classes", "layers"};
+    if (ech_yaml_node_kind(root) != ECH_YAML_MAPPING) {
+        return ech_yaml_fail(root, "a model: expected the keys name, input, classes and layers");
+    }
     for (size_t i = 0; i < ech_yaml_count(root); i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {

@@ -192,14 +192,23 @@ static void fill_box(ech_black_box *fresh)
     copy_name(fresh->phase, "start");
 }
 
+/* The descriptor stays open: /proc/PID/fd shows the box to whoever may look into the process. */
+static void *map_box(void)
+{
+    const int descriptor = memfd_create(ECH_BLACK_BOX_FILE, MFD_CLOEXEC);
+    if (descriptor < 0 || ftruncate(descriptor, sizeof *box) != 0) {
+        return MAP_FAILED;
+    }
+    return mmap(NULL, sizeof *box, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+}
+
 ech_status ech_guard_start(void)
 {
     struct timespec begin = {0};
     sigset_t before;
     const sigset_t watched = watched_signals();
     clock_gettime(CLOCK_REALTIME_COARSE, &begin); /* the clock of file times */
-    void *shared =
-        mmap(NULL, sizeof *box, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *shared = map_box();
     if (shared == MAP_FAILED) {
         return ech_fail(ECH_ERR_SYSTEM, "cannot map the guard's memory: %s", strerror(errno));
     }

@@ -24,6 +24,9 @@ enum {
     ECH_BLACK_BOX_NO_TASK = 0, /* task ids start at 1 */
 };
 
+/** Name of the memory file that holds the black box, among the descriptors of rank and guard. */
+#define ECH_BLACK_BOX_FILE "echelon-box"
+
 /**
  * What a rank is doing, in memory that its guard shares. Written by the rank with plain stores, at
  * any time; strings are cut and always terminated. Read by the guard after the rank's death.

@@ -5,6 +5,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "runtime/mpi/guard.h"
 #include "runtime/mpi/window.h"
 
 enum {
@@ -231,6 +232,15 @@ static ech_status open_stream(ech_streams *streams, int host, uint32_t tag, bool
     return ECH_OK;
 }
 
+/* The other end waits for what did not leave, and there is no other way to tell it. */
+static ech_status end_if_broken(ech_status status)
+{
+    if (status == ECH_ERR_MPI) {
+        ech_abort(status);
+    }
+    return status;
+}
+
 /* Sending. */
 
 ech_status ech_stream_begin_send(ech_streams *streams, int to_host, uint32_t tag, ech_stream **out)
@@ -344,7 +354,7 @@ ech_status ech_stream_write(ech_stream *stream, const void *source, uint64_t byt
         status = send_batch(stream, (const char *)source + at, bytes - at, &sent);
         at += sent;
     }
-    return status;
+    return end_if_broken(status);
 }
 
 /* The end is not waited for either: it arrives when the receiver looks for it. */
@@ -354,7 +364,7 @@ static ech_status send_end(ech_stream *stream)
     if (status == ECH_OK) {
         status = wait_for(stream, has_free_slot);
     }
-    return status == ECH_OK ? post_words(stream, &end_mark, 1) : status;
+    return end_if_broken(status == ECH_OK ? post_words(stream, &end_mark, 1) : status);
 }
 
 /* Receiving. */
@@ -392,8 +402,8 @@ ech_status ech_stream_begin_receive(ech_streams *streams, int from_host, uint32_
         (stream->peer->grants_given & generation_mask) << 40 | (uint64_t)stream->lane << 32 | tag;
     const uint64_t my_box = post_box_offset((uint64_t)ech_machine_host(streams->machine));
     *out = stream;
-    return ech_window_post_word(streams->window, from_host, my_box + offsetof(post_box, grant),
-                                grant);
+    return end_if_broken(ech_window_post_word(streams->window, from_host,
+                                              my_box + offsetof(post_box, grant), grant));
 }
 
 static uint64_t next_word(const ech_stream *stream)
@@ -441,7 +451,7 @@ static ech_status fetch(ech_stream *stream)
     if (stream->chunk_at < stream->chunk_bytes || stream->ended) {
         return ECH_OK;
     }
-    ech_status status = stream->chunk != NULL ? free_chunk(stream) : ECH_OK;
+    ech_status status = stream->chunk != NULL ? end_if_broken(free_chunk(stream)) : ECH_OK;
     if (status == ECH_OK) {
         status = wait_for(stream, has_next);
     }

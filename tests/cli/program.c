@@ -33,11 +33,17 @@ static void append(const char **all, size_t used, const char *const *arguments)
     all[used + count] = NULL;
 }
 
-ech_child_result program_run(const char *const *arguments)
+ech_child_result program_run_environment(const char *const *environment,
+                                         const char *const *arguments)
 {
     const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {ECH_BUILD_DIR "/bin/echelon"};
     append(all, 1, arguments);
-    return run(NULL, all);
+    return run(environment, all);
+}
+
+ech_child_result program_run(const char *const *arguments)
+{
+    return program_run_environment(NULL, arguments);
 }
 
 ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments)

@@ -15,6 +15,10 @@ enum { PROGRAM_ARGUMENTS_MAX = 40 };
  */
 ech_child_result program_run(const char *const *arguments);
 
+/** The same with "NAME=value" texts added to the environment, ended by NULL. */
+ech_child_result program_run_environment(const char *const *environment,
+                                         const char *const *arguments);
+
 /** The same under `mpiexec -n ranks`. */
 ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments);
 

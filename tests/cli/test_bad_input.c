@@ -222,3 +222,14 @@ Test(bad_input, many_workers_are_fine_where_nothing_is_trained)
     cr_expect_eq(result.exit_code, 0, "%s", result.errors);
     ech_child_result_free(&result);
 }
+
+Test(bad_input, of_a_folder_that_everybody_may_write_into)
+{
+    const bad_case good = {0};
+    cr_assert_eq(mkdir(out, 0700), 0);
+    cr_assert_eq(chmod(out, 0777), 0);
+    ech_child_result result = fit(&good, out);
+    expect_one_line(&result, (const char *const[EXPECTED_MAX]){"--out", "everybody may write"});
+    cr_expect_eq(ech_test_count_entries(out), 0);
+    ech_child_result_free(&result);
+}

@@ -59,7 +59,11 @@ static ech_status begin(uint64_t round)
 {
     const ech_blob blobs[] = {{"strategy/momentum", blob_data, BLOB_BYTES}, {"random", NULL, 0}};
     fill(round);
-    const ech_checkpoint_content content = {round, config, {values, counters}, blobs, 2};
+    const ech_checkpoint_content content = {.round = round,
+                                            .config = config,
+                                            .model = {values, counters},
+                                            .blobs = blobs,
+                                            .blob_count = 2};
     return ech_checkpoint_writer_begin(writer, &content);
 }
 
@@ -246,17 +250,40 @@ Test(checkpoint, another_model_is_refused_by_name)
     ech_checkpoint_close(&checkpoint);
 }
 
+static ech_status refuse(void *argument)
+{
+    return ech_fail(ECH_ERR_FILE, "%s is not safe", (const char *)argument);
+}
+
+Test(checkpoint, one_that_relies_on_what_is_not_safe_gets_no_name)
+{
+    const ech_checkpoint_content content = {.round = 7,
+                                            .config = config,
+                                            .model = {values, counters},
+                                            .precondition = refuse,
+                                            .precondition_argument = "the record"};
+    cr_assert_eq(ech_checkpoint_writer_begin(writer, &content), ECH_OK);
+    cr_expect_eq(ech_checkpoint_writer_finish(writer), ECH_ERR_FILE);
+    cr_expect_str_eq(ech_status_message(), "the record is not safe");
+    cr_expect_eq(ech_test_count_entries(fixture_folder), 0);
+}
+
 Test(checkpoint, bad_blob_names_are_refused)
 {
     const char *const names[] = {"", "/a", "a/", "a//b", "a b", "../a\n"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const ech_blob blob = {names[i], blob_data, 1};
-        const ech_checkpoint_content content = {1, config, {values, counters}, &blob, 1};
+        const ech_checkpoint_content content = {.round = 1,
+                                                .config = config,
+                                                .model = {values, counters},
+                                                .blobs = &blob,
+                                                .blob_count = 1};
         cr_expect_eq(ech_checkpoint_writer_begin(writer, &content), ECH_ERR_ARGUMENT, "%s",
                      names[i]);
     }
     const ech_blob twice[] = {{"a", blob_data, 1}, {"a", blob_data, 1}};
-    const ech_checkpoint_content content = {1, config, {values, counters}, twice, 2};
+    const ech_checkpoint_content content = {
+        .round = 1, .config = config, .model = {values, counters}, .blobs = twice, .blob_count = 2};
     cr_expect_eq(ech_checkpoint_writer_begin(writer, &content), ECH_ERR_ARGUMENT);
 }
 

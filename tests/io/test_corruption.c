@@ -1,5 +1,5 @@
 /* Random damage to each kind of file: found or harmless, never a crash, a hang or another content.
- */
+ * ECH_TEST_COPIES=1000 damages files that a child reads as often as the others. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -12,7 +12,9 @@
 
 #include "io/checkpoint.h"
 #include "io/dataset.h"
+#include "io/golden.h"
 #include "io/import.h"
+#include "io/memo_file.h"
 #include "io/record.h"
 #include "io/split_file.h"
 #include "runtime/base/random.h"
@@ -25,6 +27,8 @@ enum {
     PIXELS = 49,
     VALUES = 900,
     ROWS = 200,
+    RESULTS = 20,
+    CIFAR10_RECORD_BYTES = 3073,
 };
 
 static uint8_t images[SAMPLES * PIXELS];
@@ -189,7 +193,11 @@ static void write_checkpoint(void)
     cr_assert_eq(ech_checkpoint_writer_create(fixture_io, fixture_folder, layout, 1, &writer),
                  ECH_OK);
     const ech_blob blob = {"strategy/momentum", images, 500};
-    const ech_checkpoint_content content = {1, "name: test\n", {values, NULL}, &blob, 1};
+    const ech_checkpoint_content content = {.round = 1,
+                                            .config = "name: test\n",
+                                            .model = {values, NULL},
+                                            .blobs = &blob,
+                                            .blob_count = 1};
     cr_assert_eq(ech_checkpoint_writer_begin(writer, &content), ECH_OK);
     cr_assert_eq(ech_checkpoint_writer_finish(writer), ECH_OK);
     ech_checkpoint_writer_destroy(&writer);
@@ -227,6 +235,12 @@ Test(corruption, of_run_records)
     sweep(fixture_path("good"), COPIES, open_record);
 }
 
+static uint64_t copies_in_child(void)
+{
+    const char *text = getenv("ECH_TEST_COPIES");
+    return text != NULL ? strtoull(text, NULL, 10) : COPIES_IN_CHILD;
+}
+
 /* Others' files have no digest: what can be asked is that what is read is a data set. */
 Test(corruption, of_files_of_others_never_reaches_this_process)
 {
@@ -240,12 +254,13 @@ Test(corruption, of_files_of_others_never_reaches_this_process)
     fixture_add_foreign(source, "/train/images", H5T_NATIVE_UINT8, 4, image_shape, images);
     fixture_add_foreign(source, "/train/labels", H5T_NATIVE_UINT8, 1, label_shape, labels);
     good = fixture_load(source, &good_bytes);
-    int taken = 0;
-    for (uint64_t number = 0; number < COPIES_IN_CHILD; number++) {
+    uint64_t taken = 0;
+    const uint64_t copies = copies_in_child();
+    for (uint64_t number = 0; number < copies; number++) {
         store_damaged(number);
         taken += open_data();
     }
-    cr_expect_lt(taken, COPIES_IN_CHILD);
+    cr_expect_lt(taken, copies);
     cr_expect_gt(taken, 0);
 }
 
@@ -278,4 +293,129 @@ Test(corruption, of_compressed_idx_files)
         store_damaged(number);
         import_idx();
     }
+}
+
+Test(corruption, of_cifar10_files)
+{
+    good_bytes = (size_t)4 * CIFAR10_RECORD_BYTES;
+    good = malloc(good_bytes);
+    cr_assert_not_null(good);
+    for (size_t i = 0; i < good_bytes; i++) {
+        good[i] = i % CIFAR10_RECORD_BYTES == 0 ? 3 : images[i % sizeof images];
+    }
+    for (uint64_t number = 0; number < COPIES; number++) {
+        const char *paths[] = {path};
+        ech_import samples;
+        store_damaged(number);
+        const ech_status status = ech_import_cifar10(paths, 1, &samples);
+        ech_import_free(&samples);
+        cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT, "status %d: %s", (int)status,
+                  ech_status_message());
+    }
+}
+
+/* ---- results of tasks ---- */
+
+static ech_hash128 result_key(uint64_t number)
+{
+    return ech_hash_bytes(&number, sizeof number);
+}
+
+/* `good` is the file, or its journal, with the results in it. */
+static void keep_results(const char *file, bool flushed)
+{
+    ech_memo_file *memo = NULL;
+    cr_assert_eq(ech_memo_file_open(fixture_io, fixture_path("good"), &memo), ECH_OK);
+    for (uint64_t number = 0; number < RESULTS; number++) {
+        cr_assert_eq(ech_memo_file_put(memo, result_key(number), images + number, PIXELS), ECH_OK);
+    }
+    if (flushed) {
+        cr_assert_eq(ech_memo_file_flush(memo), ECH_OK, "%s", ech_status_message());
+    }
+    ech_memo_file_close(&memo);
+    good = fixture_load(fixture_path(file), &good_bytes);
+}
+
+static ech_status expect_result(void *visitor, ech_hash128 key, const void *value,
+                                size_t value_bytes)
+{
+    uint64_t *found = visitor;
+    bool is_there = false;
+    for (uint64_t number = 0; number < RESULTS && !is_there; number++) {
+        is_there = ech_hash_equal(key, result_key(number)) && value_bytes == PIXELS &&
+                   memcmp(value, images + number, PIXELS) == 0;
+    }
+    ++*found;
+    return is_there ? ECH_OK : ech_fail(ECH_ERR_NUMERIC, "a result that nobody put");
+}
+
+/* Reads the damaged file in the place of `path`; the number of its results. */
+static uint64_t load_results(void)
+{
+    ech_memo_file *memo = NULL;
+    uint64_t found = 0;
+    char *suffix = strstr(path, ".journal");
+    char name[sizeof path];
+    snprintf(name, sizeof name, "%.*s", suffix != NULL ? (int)(suffix - path) : (int)strlen(path),
+             path);
+    ech_status status = ech_memo_file_open(fixture_io, name, &memo);
+    if (status == ECH_OK) {
+        status = ech_memo_file_load(memo, expect_result, &found);
+    }
+    ech_memo_file_close(&memo);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT, "status %d: %s", (int)status,
+              ech_status_message());
+    return status == ECH_OK ? found : 0;
+}
+
+static bool has_all_results(void)
+{
+    return load_results() == RESULTS;
+}
+
+Test(corruption, of_results_of_tasks)
+{
+    keep_results("good", true);
+    for (uint64_t number = 0; number < COPIES; number++) {
+        const bool differs = store_damaged(number);
+        cr_assert_eq(has_all_results(), !differs, "copy %zu", (size_t)number);
+    }
+}
+
+/* A journal ends where its writer was killed: what is whole before that counts. */
+Test(corruption, of_journals_of_results)
+{
+    keep_results("good.journal", false);
+    snprintf(path, sizeof path, "%s", fixture_path("file.journal"));
+    for (uint64_t number = 0; number < COPIES; number++) {
+        const bool differs = store_damaged(number);
+        cr_assert(load_results() <= RESULTS);
+        cr_assert(differs || has_all_results(), "copy %zu is good, and was refused",
+                  (size_t)number);
+    }
+}
+
+/* ---- golden files ---- */
+
+static bool read_golden(void)
+{
+    ech_golden *golden = NULL;
+    const ech_status status = ech_golden_read(path, &golden);
+    ech_golden_destroy(&golden);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT || status == ECH_ERR_MEMORY,
+              "status %d: %s", (int)status, ech_status_message());
+    return status == ECH_OK;
+}
+
+Test(corruption, of_golden_files_never_reaches_this_process)
+{
+    good = fixture_load(ECH_SOURCE_DIR "/tests/golden/mcmahancnn.h5", &good_bytes);
+    const uint64_t copies = copies_in_child();
+    uint64_t taken = 0;
+    for (uint64_t number = 0; number < copies; number++) {
+        store_damaged(number);
+        taken += read_golden();
+    }
+    cr_expect_lt(taken, copies);
+    cr_expect_gt(taken, 0);
 }

@@ -121,7 +121,11 @@ static ech_status save_round(void)
 {
     last_round++;
     const ech_blob blob = {"strategy/momentum", values, sizeof values};
-    const ech_checkpoint_content content = {last_round, "name: test\n", {values, NULL}, &blob, 1};
+    const ech_checkpoint_content content = {.round = last_round,
+                                            .config = "name: test\n",
+                                            .model = {values, NULL},
+                                            .blobs = &blob,
+                                            .blob_count = 1};
     const ech_status status = ech_checkpoint_writer_begin(writer, &content);
     return status == ECH_OK ? ech_checkpoint_writer_finish(writer) : status;
 }

@@ -35,7 +35,11 @@ static void write_checkpoint(const ech_layout *layout)
     }
     const int64_t counters[] = {700};
     const ech_blob blob = {"random", "seed", 4};
-    const ech_checkpoint_content content = {7, "name: test\n", {values, counters}, &blob, 1};
+    const ech_checkpoint_content content = {.round = 7,
+                                            .config = "name: test\n",
+                                            .model = {values, counters},
+                                            .blobs = &blob,
+                                            .blob_count = 1};
     ech_checkpoint_writer *writer = NULL;
     cr_assert_eq(ech_checkpoint_writer_create(fixture_io, fixture_folder, layout, 1, &writer),
                  ECH_OK);

@@ -124,6 +124,7 @@ Test(kernels_model_file, mistakes_name_the_line_and_what_was_expected)
         snprintf(text, sizeof text, "%s%s", head, cases[i][0]);
         expect_refused(text, cases[i][1]);
     }
+    expect_refused("- relu\n", "a model: expected the keys");
     expect_refused("classes: 2\nlayers: [relu]\n", "input: expected");
     expect_refused("input: [1, 2, 2]\nclasses: 2\nlayer: [relu]\n", "no key 'layer'");
 }

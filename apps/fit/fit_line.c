@@ -1,0 +1,98 @@
+#include "apps/fit/fit_line.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/text.h"
+
+enum { KEY_SET = 's', KEY_OUT = 'o', KEY_RESUME = 'r', KEY_JSON = 'j' };
+enum { KEY_OVERWRITE = 256, KEY_UNTIL, KEY_KEYS };
+
+static const struct argp_option options[] = {
+    {.name = "set", .key = KEY_SET, .arg = "KEY=VALUE", .doc = "Set a key of the configuration"},
+    {.name = "out", .key = KEY_OUT, .arg = "DIR", .doc = "Folder of the results (out)"},
+    {.name = "resume",
+     .key = KEY_RESUME,
+     .doc = "Go on from the newest intact checkpoint in the folder"},
+    {.name = "overwrite", .key = KEY_OVERWRITE, .doc = "Remove what an earlier run left there"},
+    {.name = "until",
+     .key = KEY_UNTIL,
+     .arg = "SECONDS",
+     .doc = "Begin no round that would end after this time, in seconds since 1970 (0: no limit)"},
+    {.name = "json", .key = KEY_JSON, .doc = "Write the totals as one JSON object"},
+    {.name = "keys", .key = KEY_KEYS, .doc = "Print all keys of a configuration, and exit"},
+    {0},
+};
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    ech_fit_line *line = state->input;
+    int64_t until_s = 0;
+    switch (key) {
+    case KEY_SET:
+        if (line->arguments.set_count == ECH_FIT_SETS_MAX) {
+            argp_error(state, "more than %d --set", ECH_FIT_SETS_MAX);
+        }
+        line->sets[line->arguments.set_count++] = value;
+        return 0;
+    case KEY_OUT:
+        line->arguments.folder = value;
+        return 0;
+    case KEY_RESUME:
+        line->arguments.resume = true;
+        return 0;
+    case KEY_OVERWRITE:
+        line->arguments.overwrite = true;
+        return 0;
+    case KEY_UNTIL:
+        if (!ech_text_read_integer(value, &until_s) || until_s < 0) {
+            argp_error(state, "expected --until seconds since 1970, or 0, got '%s'", value);
+        }
+        line->arguments.until_s = (uint64_t)until_s;
+        return 0;
+    case KEY_JSON:
+        line->arguments.json = true;
+        return 0;
+    case KEY_KEYS:
+        line->keys = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (line->arguments.config_path != NULL) {
+            argp_error(state, "expected one configuration, got %s and %s",
+                       line->arguments.config_path, value);
+        }
+        line->arguments.config_path = value;
+        return 0;
+    case ARGP_KEY_END:
+        if (line->arguments.config_path == NULL && !line->keys) {
+            argp_error(state, "expected a configuration, such as jobs/demo.yaml");
+        }
+        if (line->arguments.resume && line->arguments.overwrite) {
+            argp_error(state, "expected one of --resume and --overwrite, got both");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "CONFIG.yaml",
+    .doc = "Train one model across many workers that keep their data.\v"
+           "Run it with mpiexec or srun on any number of ranks; the model's bits do not depend on "
+           "it. Writes DIR/checkpoint-*.h5 and DIR/run.h5. Exit codes: 0 done, 1 failed, 2 bad "
+           "usage or input, 75 stopped early with a checkpoint.",
+};
+
+void ech_fit_line_init(ech_fit_line *line)
+{
+    *line = (ech_fit_line){.arguments = {.folder = "out"}};
+    line->arguments.sets = line->sets;
+}
+
+const struct argp *ech_fit_line_parser(void)
+{
+    return &parser;
+}
