@@ -6,7 +6,6 @@ static const ech_option options[] = {
     {.key = "attack.kind",
      .type = ECH_OPTION_CHOICE,
      .choices = "reverse|noise",
-     .only_if = "process=sync",
      .help =
          "to study robust strategies, hostile workers, drawn from the seed, send the model less "
          "scale times what they trained, or the model plus normal numbers"},
@@ -24,6 +23,15 @@ static const ech_option options[] = {
      .help = "factor of reverse, standard deviation of noise; if not given 5 and 200"},
 };
 
+static ech_status check_attack(const ech_config *config)
+{
+    if (ech_config_has(config, "attack.kind") &&
+        ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC) {
+        return ech_config_fail(config, "attack.kind", "expected process: sync with it");
+    }
+    return ECH_OK;
+}
+
 static void read_attack(const ech_config *config, ech_fit_options *out)
 {
     if (!ech_config_has(config, "attack.kind")) {
@@ -37,5 +45,6 @@ static void read_attack(const ech_config *config, ech_fit_options *out)
 
 const ech_fit_section ech_fit_attack_section = {
     .options = {"Hostile workers", options, sizeof options / sizeof *options},
+    .check = check_attack,
     .read = read_attack,
 };

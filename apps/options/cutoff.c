@@ -7,7 +7,6 @@ static const ech_option options[] = {
      .type = ECH_OPTION_REAL,
      .standard = "0",
      .most = 1e9,
-     .only_if = "process=sync",
      .help = "seconds after which a round ends with what has come; 0: none. With clock: real, what "
              "a rank has begun by then still counts"},
     {.key = "cutoff.quorum",
@@ -15,14 +14,12 @@ static const ech_option options[] = {
      .standard = "0",
      .least = 0,
      .most = UINT32_MAX,
-     .only_if = "process=sync",
      .help = "updates that end a round; 0: all, or with strategy.over_selection as many as without "
              "it"},
     {.key = "cutoff.late",
      .type = ECH_OPTION_CHOICE,
      .choices = "drop|keep",
      .standard = "drop",
-     .only_if = "process=sync",
      .help =
          "updates that come later: dropped, or counted in the next round, which waits for them; "
          "in any case dropped after twice the deadline"},
@@ -38,11 +35,14 @@ static bool looks_at_all(const ech_config *config)
 /* Late updates are kept as a sum, by the clock that knows beforehand which they are. */
 static ech_status check_cutoff(const ech_config *config)
 {
-    if (!ech_config_has(config, "cutoff.late")) {
-        return ECH_OK;
-    }
     const bool keeps = ech_config_choice(config, "cutoff.late") == ECH_LATE_KEEP;
     const bool is_virtual = ech_config_choice(config, "clock") == 1;
+    const bool cuts = ech_config_real(config, "cutoff.deadline") > 0.0 ||
+                      ech_config_integer(config, "cutoff.quorum") > 0 ||
+                      ech_config_real(config, "strategy.over_selection") > 0.0;
+    if ((keeps || cuts) && ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC) {
+        return ech_config_fail(config, "cutoff.deadline", "expected process: sync with a cut-off");
+    }
     if (keeps && !is_virtual) {
         return ech_config_fail(config, "cutoff.late", "expected drop, or clock: virtual");
     }
@@ -51,9 +51,6 @@ static ech_status check_cutoff(const ech_config *config)
                                "expected drop where tiers have rules of their own, or the "
                                "strategy looks at every update");
     }
-    const bool cuts = ech_config_real(config, "cutoff.deadline") > 0.0 ||
-                      ech_config_integer(config, "cutoff.quorum") > 0 ||
-                      ech_config_real(config, "strategy.over_selection") > 0.0;
     if (cuts && !is_virtual && looks_at_all(config)) {
         return ech_config_fail(config, "clock",
                                "expected virtual with a deadline, a quorum or over-selection where "
@@ -67,9 +64,7 @@ static void read_cutoff(const ech_config *config, ech_fit_options *out)
 {
     ech_fit_read_real(config, "cutoff.deadline", &out->cutoff.deadline);
     ech_fit_read_number(config, "cutoff.quorum", &out->cutoff.quorum);
-    if (ech_config_has(config, "cutoff.late")) {
-        out->cutoff.late = (ech_late)ech_config_choice(config, "cutoff.late");
-    }
+    out->cutoff.late = (ech_late)ech_config_choice(config, "cutoff.late");
 }
 
 const ech_fit_section ech_fit_cutoff_section = {

@@ -9,7 +9,6 @@
 static const ech_option options[] = {
     {.key = "tiers",
      .type = ECH_OPTION_ANY,
-     .only_if = "process=sync",
      .help = "rules of the tiers of aggregators, from the one below the leader: a list of {rounds: "
              "for each round above, 1 by default; strategy: {name: ..., ...}}; the last stands for "
              "all tiers below it"},
@@ -104,6 +103,9 @@ static ech_status check_tiers(const ech_config *config)
     const ech_yaml_node *list = ech_config_node(config, "tiers");
     if (list == NULL) {
         return ECH_OK;
+    }
+    if (ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC) {
+        return ech_config_fail(config, "tiers", "expected process: sync with them");
     }
     const size_t count = ech_yaml_count(list);
     if (ech_yaml_node_kind(list) != ECH_YAML_SEQUENCE || count == 0 || count > ECH_FIT_TIERS_MAX) {
