@@ -31,6 +31,9 @@ static uint32_t choose(void *self, const ech_plugin_candidates *all, uint32_t *c
 {
     const uint32_t *most = self;
     uint32_t largest = 0; /* the first of `chosen`, in order of size */
+    if (all->count == 0) {
+        return 0;
+    }
     for (uint32_t i = 0; i < all->count; i++) {
         uint32_t at = largest;
         while (at > 0 && is_before(all, i, chosen[at - 1])) {

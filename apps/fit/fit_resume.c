@@ -14,7 +14,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/yaml.h"
 
-/* Keys that change where, how fast or how long a model is made, but none of its bits. */
+/* Keys that change where, how fast or how long a model is made, but none of its bits. A plug-in may
+ * lie elsewhere: its hash is what the bits come from, and is compared with the kernels. */
 static bool may_change(const char *key)
 {
     static const char *const keys[] = {
@@ -29,6 +30,8 @@ static bool may_change(const char *key)
         "checkpoint.seconds",
         "checkpoint.keep",
         "checkpoint.on_error",
+        "strategy.plugin",
+        "train.plugin",
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strcmp(key, keys[i]) == 0) {

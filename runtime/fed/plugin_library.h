@@ -23,7 +23,7 @@ typedef struct ech_plugin_library ech_plugin_library;
  */
 ech_status ech_plugin_library_open(const char *path, const char *options, ech_plugin_library **out);
 /** Nothing of it is used any more. Accepts NULL. */
-void ech_plugin_library_close(ech_plugin_library **library);
+void ech_plugin_library_close(ech_plugin_library **handle);
 
 /** What it brings. Borrowed. */
 const ech_plugin *ech_plugin_library_content(const ech_plugin_library *library);

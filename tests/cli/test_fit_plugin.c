@@ -117,7 +117,7 @@ Test(fit_plugin, a_selection_of_all_is_everyone_and_of_few_is_not)
     cr_expect_str_neq(few, hash);
 }
 
-Test(fit_plugin, a_resume_with_another_object_is_refused)
+Test(fit_plugin, a_resume_with_another_object_is_refused_and_with_a_moved_one_is_not)
 {
     char set[TEXT_BYTES];
     char hash[FIT_HASH_BYTES];
@@ -126,6 +126,7 @@ Test(fit_plugin, a_resume_with_another_object_is_refused)
     fit_folder_hash(&(fit_run){.sets = {set, "rounds=1"}}, hash);
     shell("echo another >>rule.so");
     expect_refused(&(fit_run){.resume = true, .sets = {set}}, "plug-in xxh128");
+    fit_folder_hash(&(fit_run){.resume = true, .sets = {RULE}}, hash);
 }
 
 Test(fit_plugin, what_is_no_plugin_is_refused_by_all_ranks)
