@@ -7,11 +7,11 @@
 # The target is at most 5 % of a round. Needs build/release and the FashionMNIST package.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-readonly pairs=${1:-2} samples=${2:-128} rounds=6
+readonly pairs=${1:-2} per_rank=${2:-128} rounds=6
 # shellcheck source=tests/faults/common.sh
 . tests/faults/common.sh
 
-make_data $((samples * 2)) 16
+make_data $((per_rank * 2)) 16
 cat >"$folder/fit.yaml" <<END
 data: {file: data.h5}
 model: {name: resnet18}
