@@ -14,7 +14,9 @@
 #include "kernels/train.h"
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/attack.h"
 #include "runtime/fed/pace.h"
+#include "runtime/fed/roster.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
 
@@ -36,6 +38,15 @@ typedef enum {
     ECH_FIT_LEADER_TRAINS,
     ECH_FIT_LEADER_DEDICATED
 } ech_fit_leader;
+
+enum { ECH_FIT_TIERS_MAX = 16 };
+
+/** The rule of a tier of aggregators. */
+typedef struct {
+    uint32_t rounds;
+    const char *name; /* static */
+    ech_strategy_options strategy;
+} ech_fit_tier;
 
 /** Texts and lists are borrowed from the configuration. */
 typedef struct {
@@ -78,9 +89,15 @@ typedef struct {
     struct {
         const char *name;
         ech_strategy_options options;
+        bool always_include_aggregators;
         const char *plugin; /* NULL: none */
         const char *plugin_options;
     } strategy;
+
+    ech_fit_tier tiers[ECH_FIT_TIERS_MAX]; /* below the leader */
+    uint32_t tier_count;
+    ech_cutoff cutoff;
+    ech_attack_options attack; /* workers 0: none */
 
     ech_training train;
 

@@ -58,7 +58,7 @@ typedef struct {
     uint32_t round;
     uint32_t selected;    /* workers */
     uint32_t contributed; /* workers whose update is in the model */
-    uint32_t reserved;    /* 0; not stored */
+    uint32_t late;        /* workers whose update came after the round's end */
     double test_accuracy;
     double test_loss;
     double train_loss;    /* mean over the samples of the contributors */

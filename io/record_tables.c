@@ -27,6 +27,7 @@ static const column round_columns[] = {
     COLUMN(ech_round_row, round, COLUMN_U32),
     COLUMN(ech_round_row, selected, COLUMN_U32),
     COLUMN(ech_round_row, contributed, COLUMN_U32),
+    COLUMN(ech_round_row, late, COLUMN_U32),
     COLUMN(ech_round_row, test_accuracy, COLUMN_REAL),
     COLUMN(ech_round_row, test_loss, COLUMN_REAL),
     COLUMN(ech_round_row, train_loss, COLUMN_REAL),

@@ -2,6 +2,7 @@
 
 add_executable(mpi_case mpi_case.c)
 target_link_libraries(mpi_case PRIVATE ech_mpi ech_base ech_flags)
+target_compile_definitions(mpi_case PRIVATE ECH_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 
 # ech_mpi_cases(LAYER SOURCES cases_*.c... LINK targets... TIMEOUT seconds): adds the files to
 # mpi_case, and makes the suite test_<LAYER>_jobs. TIMEOUT: of the suite, 300 if not given.

@@ -94,7 +94,7 @@ static ech_status create_process(fit_job *job)
 static ech_fit_keepers keepers_of(const fit_job *job)
 {
     return (ech_fit_keepers){
-        .states = ech_fit_process_worker_states(job->process),
+        .sync = ech_fit_process_sync(job->process),
         .async = ech_fit_process_async(job->process),
         .value_count = job->base.strategy->value_count,
     };

@@ -4,37 +4,78 @@
 
 #include "runtime/base/memory.h"
 
-static const char workers_blob[] = "workers/numbers";
-static const char values_blob[] = "workers/vectors";
+static const char sync_blob[] = "sync/state";
+
+/* A set of vectors: where it is kept, and the names of its blobs. */
+typedef struct {
+    ech_worker_states *states; /* NULL: there is none */
+    uint64_t value_count;
+    const char *numbers_blob, *values_blob;
+} vector_set;
+
+static vector_set set_of(const ech_fit_keepers *keepers, int number)
+{
+    if (number == 0) {
+        return (vector_set){ech_sync_worker_states(keepers->sync), keepers->value_count,
+                            "workers/numbers", "workers/vectors"};
+    }
+    return (vector_set){ech_sync_station_vectors(keepers->sync),
+                        ech_sync_station_values(keepers->sync), "aggregators/numbers",
+                        "aggregators/vectors"};
+}
 
 void ech_fit_kept_clear(ech_fit_kept *kept)
 {
-    ech_free(kept->workers);
-    ech_free(kept->values);
+    for (int s = 0; s < ECH_FIT_KEPT_SETS; s++) {
+        ech_free(kept->sets[s].numbers);
+        ech_free(kept->sets[s].values);
+    }
+    ech_free(kept->sync_state);
     ech_async_parts_clear(kept->parts);
     *kept = (ech_fit_kept){0};
 }
 
-static ech_status make_room(ech_fit_kept *kept, uint64_t count, uint64_t value_count)
+static ech_status make_room(ech_fit_kept_set *set, uint64_t count, uint64_t value_count)
 {
-    kept->workers = ech_calloc(count, sizeof *kept->workers);
-    kept->values = ech_calloc(count, value_count * sizeof *kept->values);
-    return kept->workers != NULL && kept->values != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    set->numbers = ech_calloc(count, sizeof *set->numbers);
+    set->values = ech_calloc(count, value_count * sizeof *set->values);
+    return set->numbers != NULL && set->values != NULL ? ECH_OK : ECH_ERR_MEMORY;
 }
 
 /* ---- to blobs ---- */
 
-static ech_status pack_workers(const ech_fit_keepers *keepers, ech_fit_kept *kept, ech_blob *blobs,
-                               size_t *count)
+static ech_status pack_set(const vector_set *from, ech_fit_kept_set *set, ech_blob *blobs,
+                           size_t *count)
 {
-    const uint64_t workers = ech_worker_states_count(keepers->states);
-    ech_status status = make_room(kept, workers, keepers->value_count);
+    const uint64_t vectors = ech_worker_states_count(from->states);
+    ech_status status = make_room(set, vectors, from->value_count);
     if (status == ECH_OK) {
-        status = ech_worker_states_read(keepers->states, kept->workers, kept->values);
+        status = ech_worker_states_read(from->states, set->numbers, set->values);
     }
-    blobs[(*count)++] = (ech_blob){workers_blob, kept->workers, workers * sizeof *kept->workers};
-    blobs[(*count)++] = (ech_blob){values_blob, kept->values,
-                                   workers * keepers->value_count * sizeof *kept->values};
+    blobs[(*count)++] =
+        (ech_blob){from->numbers_blob, set->numbers, vectors * sizeof *set->numbers};
+    blobs[(*count)++] = (ech_blob){from->values_blob, set->values,
+                                   vectors * from->value_count * sizeof *set->values};
+    return status;
+}
+
+static ech_status pack_sync(const ech_fit_keepers *keepers, ech_fit_kept *kept, ech_blob *blobs,
+                            size_t *count)
+{
+    ech_status status = ECH_OK;
+    for (int s = 0; s < ECH_FIT_KEPT_SETS && status == ECH_OK; s++) {
+        const vector_set from = set_of(keepers, s);
+        if (from.states != NULL) {
+            status = pack_set(&from, &kept->sets[s], blobs, count);
+        }
+    }
+    size_t bytes = 0;
+    if (status == ECH_OK) {
+        status = ech_sync_save(keepers->sync, &kept->sync_state, &bytes);
+    }
+    if (status == ECH_OK) {
+        blobs[(*count)++] = (ech_blob){sync_blob, kept->sync_state, bytes};
+    }
     return status;
 }
 
@@ -53,8 +94,8 @@ ech_status ech_fit_kept_pack(const ech_fit_keepers *keepers, ech_fit_kept *kept,
                              size_t *count)
 {
     ech_status status = ECH_OK;
-    if (keepers->states != NULL) {
-        status = pack_workers(keepers, kept, blobs, count);
+    if (keepers->sync != NULL) {
+        status = pack_sync(keepers, kept, blobs, count);
     }
     if (status == ECH_OK && keepers->async != NULL) {
         status = pack_async(keepers, kept, blobs, count);
@@ -75,22 +116,43 @@ static uint64_t blob_bytes(const ech_checkpoint *checkpoint, const char *name)
     return 0;
 }
 
-static ech_status restore_workers(ech_checkpoint *checkpoint, const ech_fit_keepers *keepers,
-                                  ech_fit_kept *kept)
+static ech_status restore_set(ech_checkpoint *checkpoint, const vector_set *into,
+                              ech_fit_kept_set *set)
 {
-    const uint64_t count = blob_bytes(checkpoint, workers_blob) / sizeof *kept->workers;
-    ech_status status = make_room(kept, count, keepers->value_count);
+    const uint64_t count = blob_bytes(checkpoint, into->numbers_blob) / sizeof *set->numbers;
+    ech_status status = make_room(set, count, into->value_count);
     if (status == ECH_OK) {
-        status = ech_checkpoint_read_blob(checkpoint, workers_blob, kept->workers,
-                                          count * sizeof *kept->workers);
+        status = ech_checkpoint_read_blob(checkpoint, into->numbers_blob, set->numbers,
+                                          count * sizeof *set->numbers);
     }
     if (status == ECH_OK) {
-        status = ech_checkpoint_read_blob(checkpoint, values_blob, kept->values,
-                                          count * keepers->value_count * sizeof *kept->values);
+        status = ech_checkpoint_read_blob(checkpoint, into->values_blob, set->values,
+                                          count * into->value_count * sizeof *set->values);
     }
-    return status == ECH_OK ? ech_worker_states_write(keepers->states, kept->workers,
-                                                      (uint32_t)count, kept->values)
-                            : status;
+    return status == ECH_OK
+               ? ech_worker_states_write(into->states, set->numbers, (uint32_t)count, set->values)
+               : status;
+}
+
+static ech_status restore_sync(ech_checkpoint *checkpoint, const ech_fit_keepers *keepers,
+                               ech_fit_kept *kept)
+{
+    ech_status status = ECH_OK;
+    for (int s = 0; s < ECH_FIT_KEPT_SETS && status == ECH_OK; s++) {
+        const vector_set into = set_of(keepers, s);
+        if (into.states != NULL) {
+            status = restore_set(checkpoint, &into, &kept->sets[s]);
+        }
+    }
+    const uint64_t bytes = blob_bytes(checkpoint, sync_blob);
+    kept->sync_state = ech_calloc(bytes, 1);
+    if (status == ECH_OK && kept->sync_state == NULL) {
+        status = ECH_ERR_MEMORY;
+    }
+    if (status == ECH_OK) {
+        status = ech_checkpoint_read_blob(checkpoint, sync_blob, kept->sync_state, bytes);
+    }
+    return status == ECH_OK ? ech_sync_restore(keepers->sync, kept->sync_state, bytes) : status;
 }
 
 static ech_status restore_async(ech_checkpoint *checkpoint, const ech_fit_keepers *keepers,
@@ -113,8 +175,8 @@ ech_status ech_fit_kept_restore(ech_checkpoint *checkpoint, const ech_fit_keeper
 {
     ech_fit_kept kept = {0};
     ech_status status = ECH_OK;
-    if (keepers->states != NULL) {
-        status = restore_workers(checkpoint, keepers, &kept);
+    if (keepers->sync != NULL) {
+        status = restore_sync(checkpoint, keepers, &kept);
     }
     if (status == ECH_OK && keepers->async != NULL) {
         status = restore_async(checkpoint, keepers, &kept);

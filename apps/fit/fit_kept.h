@@ -1,8 +1,9 @@
 /**
  * @file fit_kept.h
  * What a process keeps beside the model, as blobs of a checkpoint. Of the synchronous one what
- * workers keep between rounds: the numbers of those that have trained, and a vector for each. Of
- * the asynchronous one all that it stands at. Rank 0's; not collective.
+ * workers and aggregators keep between rounds: the numbers of those that have some, and a vector
+ * for each; and what else decides its next round. Of the asynchronous one all that it stands at.
+ * Rank 0's; not collective.
  */
 #ifndef ECH_APPS_FIT_KEPT_H
 #define ECH_APPS_FIT_KEPT_H
@@ -12,21 +13,30 @@
 #include "io/checkpoint.h"
 #include "runtime/base/status.h"
 #include "runtime/fed/async.h"
-#include "runtime/fed/worker_states.h"
+#include "runtime/fed/sync.h"
 
-enum { ECH_FIT_KEPT_BLOBS_MAX = 2 + ECH_ASYNC_PARTS };
+enum {
+    ECH_FIT_KEPT_SETS = 2, /* workers, aggregators */
+    ECH_FIT_KEPT_BLOBS_MAX = 2 * ECH_FIT_KEPT_SETS + 1 + ECH_ASYNC_PARTS
+};
 
-/** Who keeps it; NULL what there is not. Borrowed. */
+/** Who keeps it: one of the two, the other NULL. Borrowed. */
 typedef struct {
-    ech_worker_states *states;
+    ech_sync *sync;
     ech_async *async;
     uint64_t value_count; /* of a worker's vector */
 } ech_fit_keepers;
 
+/** Vectors by number. */
+typedef struct {
+    uint32_t *numbers;
+    float *values;
+} ech_fit_kept_set;
+
 /** Copies of all that is kept; zero-initialise. */
 typedef struct {
-    uint32_t *workers;
-    float *values;
+    ech_fit_kept_set sets[ECH_FIT_KEPT_SETS];
+    void *sync_state;
     ech_async_part parts[ECH_ASYNC_PARTS];
 } ech_fit_kept;
 

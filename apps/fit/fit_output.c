@@ -184,6 +184,7 @@ static ech_status write_round(ech_fit_output *output, const ech_round_report *re
         .round = (uint32_t)report->round,
         .selected = (uint32_t)report->selected,
         .contributed = (uint32_t)report->contributed,
+        .late = (uint32_t)report->late,
         .test_accuracy = report->evaluated ? report->test_accuracy : NAN,
         .test_loss = report->evaluated ? report->test_loss : NAN,
         .train_loss = report->train_loss,

@@ -4,7 +4,9 @@
 #include "runtime/base/memory.h"
 
 struct ech_fit_process_handle {
-    ech_sync *sync; /* one of the two */
+    ech_sync *sync;       /* one of the two */
+    ech_tier_rule *tiers; /* of the synchronous one, the leader's first; NULL: no rules but that */
+    uint32_t tier_count;
     ech_async *async;
     /* rank 0's, of the asynchronous one */
     ech_availability *availability;
@@ -104,11 +106,43 @@ static ech_status create_async(ech_fit_process_handle *process, ech_machine *mac
     return ech_async_create(machine, &async, &process->async);
 }
 
+static ech_status create_tiers(ech_fit_process_handle *process, const ech_fit_options *options,
+                               const ech_sync_options *common)
+{
+    if (options->tier_count == 0) {
+        return ECH_OK;
+    }
+    process->tiers = ech_calloc(options->tier_count + 1, sizeof *process->tiers);
+    if (process->tiers == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    process->tiers[process->tier_count++] =
+        (ech_tier_rule){.rounds = 1, .strategy = common->strategy};
+    ech_status status = ECH_OK;
+    for (uint32_t t = 0; t < options->tier_count && status == ECH_OK; t++) {
+        const ech_fit_tier *tier = &options->tiers[t];
+        ech_tier_rule *rule = &process->tiers[process->tier_count++];
+        rule->rounds = tier->rounds;
+        status =
+            ech_strategy_create(tier->name, &tier->strategy,
+                                common->trainer->layout(common->trainer->self), &rule->strategy);
+    }
+    return status;
+}
+
+static void free_tiers(ech_fit_process_handle *process)
+{
+    for (uint32_t t = 1; t < process->tier_count; t++) {
+        ech_strategy_destroy(&process->tiers[t].strategy);
+    }
+    ech_free(process->tiers);
+}
+
 static ech_status create_sync(ech_fit_process_handle *process, ech_machine *machine,
                               const ech_fit_options *options, const ech_sync_options *common)
 {
-    ech_status status = ECH_OK;
-    if (ech_machine_rank(machine) == 0 && options->async.is_virtual) {
+    ech_status status = create_tiers(process, options, common);
+    if (status == ECH_OK && ech_machine_rank(machine) == 0 && options->async.is_virtual) {
         status = make_pace(process, options, common);
     }
     status = ech_comm_agree(ech_machine_comm(machine), status);
@@ -117,6 +151,11 @@ static ech_status create_sync(ech_fit_process_handle *process, ech_machine *mach
     }
     ech_sync_options sync = *common;
     sync.pace = process->pace;
+    sync.tiers = process->tiers;
+    sync.tier_count = process->tier_count;
+    sync.cutoff = options->cutoff;
+    sync.attack = options->attack;
+    sync.includes_aggregators = options->strategy.always_include_aggregators;
     return ech_sync_create(machine, &sync, &process->sync);
 }
 
@@ -147,6 +186,7 @@ void ech_fit_process_destroy(ech_fit_process_handle **handle)
     ech_async_destroy(&process->async);
     ech_pace_destroy(&process->pace);
     ech_availability_destroy(&process->availability);
+    free_tiers(process);
     ech_free(process->log);
     ech_free(process);
     *handle = NULL;
@@ -167,9 +207,9 @@ void ech_fit_process_observe(ech_fit_process_handle *process, ech_round_observer
     }
 }
 
-ech_worker_states *ech_fit_process_worker_states(const ech_fit_process_handle *process)
+ech_sync *ech_fit_process_sync(const ech_fit_process_handle *process)
 {
-    return process->sync != NULL ? ech_sync_worker_states(process->sync) : NULL;
+    return process->sync;
 }
 
 ech_async *ech_fit_process_async(const ech_fit_process_handle *process)

@@ -26,9 +26,9 @@ void ech_fit_process_destroy(ech_fit_process_handle **handle);
 /* As those of sync.h. */
 ech_status ech_fit_process_register(ech_fit_process_handle *process, ech_app_registry *registry);
 void ech_fit_process_observe(ech_fit_process_handle *process, ech_round_observer observer);
-ech_worker_states *ech_fit_process_worker_states(const ech_fit_process_handle *process);
 ech_state ech_fit_process_model(const ech_fit_process_handle *process);
-/** The asynchronous process, whose state goes into checkpoints; NULL: it is the other. Borrowed. */
+/* The process, whose state goes into checkpoints; NULL: it is the other. Borrowed. */
+ech_sync *ech_fit_process_sync(const ech_fit_process_handle *process);
 ech_async *ech_fit_process_async(const ech_fit_process_handle *process);
 ech_status ech_fit_process_run(ech_fit_process_handle *process, ech_executor *executor);
 

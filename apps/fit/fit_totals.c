@@ -42,7 +42,7 @@ double ech_fit_wait_seconds(const ech_round_report *report, uint32_t ranks)
 void ech_fit_totals_add(ech_fit_totals *totals, const ech_round_report *report, uint32_t epochs)
 {
     totals->rounds = report->round;
-    totals->left_out += report->selected - report->contributed;
+    totals->left_out += report->selected + report->kept - report->late - report->contributed;
     totals->samples += report->samples * epochs;
     totals->round_seconds += report->seconds;
     totals->wait_seconds += ech_fit_wait_seconds(report, totals->ranks);

@@ -62,6 +62,7 @@ static void write_round(ech_json *json, const ech_round_row *row)
     ech_json_unsigned(json, "round", row->round);
     ech_json_unsigned(json, "selected", row->selected);
     ech_json_unsigned(json, "contributed", row->contributed);
+    ech_json_unsigned(json, "late", row->late);
     ech_json_real(json, "test_accuracy", row->test_accuracy);
     ech_json_real(json, "test_loss", row->test_loss);
     ech_json_real(json, "train_loss", row->train_loss);

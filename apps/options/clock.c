@@ -60,15 +60,6 @@ static const ech_option options[] = {
      .help = "when workers are on: lines of `worker from until`, in seconds"},
 };
 
-static ech_status check_clock(const ech_config *config)
-{
-    if (ech_config_choice(config, "process") != ECH_FIT_PROCESS_ASYNC &&
-        ech_config_has(config, "pace.trace")) {
-        return ech_config_fail(config, "pace.trace", "expected process: async with it");
-    }
-    return ECH_OK;
-}
-
 static void read_clock(const ech_config *config, ech_fit_options *out)
 {
     out->async.is_virtual = ech_config_choice(config, "clock") == 1;
@@ -85,6 +76,5 @@ static void read_clock(const ech_config *config, ech_fit_options *out)
 
 const ech_fit_section ech_fit_clock_section = {
     .options = {"Clock", options, sizeof options / sizeof *options},
-    .check = check_clock,
     .read = read_clock,
 };

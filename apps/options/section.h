@@ -26,6 +26,9 @@ extern const ech_fit_section ech_fit_data_section;
 extern const ech_fit_section ech_fit_model_section;
 extern const ech_fit_section ech_fit_topology_section;
 extern const ech_fit_section ech_fit_strategy_section;
+extern const ech_fit_section ech_fit_tiers_section;
+extern const ech_fit_section ech_fit_cutoff_section;
+extern const ech_fit_section ech_fit_attack_section;
 extern const ech_fit_section ech_fit_clock_section;
 extern const ech_fit_section ech_fit_training_section;
 extern const ech_fit_section ech_fit_machine_section;
@@ -34,6 +37,11 @@ extern const ech_fit_section ech_fit_checkpoint_section;
 /** The key's value into `out`; without one, what stands there stays. */
 void ech_fit_read_real(const ech_config *config, const char *key, double *out);
 void ech_fit_read_number(const ech_config *config, const char *key, uint32_t *out);
+
+/** The keys of a strategy, of the leader or of a tier. `name` is borrowed from the configuration.
+ */
+void ech_fit_read_strategy(const ech_config *config, const char **name,
+                           ech_strategy_options *options);
 
 /** ECH_ERR_CONFIG unless a plug-in, where there is one, is named by a path: with a '/', so that it
  *  is clear that no search finds it; and unless its options come with it. */

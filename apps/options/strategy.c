@@ -7,7 +7,9 @@ static const ech_option options[] = {
      .type = ECH_OPTION_TEXT,
      .standard = "fedavg",
      .help = "rule of selection and aggregation; scaffold and feddyn keep a vector like the model "
-             "for each worker that has trained, in its host's memory"},
+             "for each worker that has trained, in its host's memory; median, trimmed-mean, krum, "
+             "multi-krum and geometric-median hold all updates of a round in that of rank 0's "
+             "host"},
     {.key = "strategy.participation",
      .type = ECH_OPTION_REAL,
      .standard = "1.0",
@@ -26,6 +28,16 @@ static const ech_option options[] = {
      .standard = "uniform",
      .help = "who takes part: all as likely; each by itself with probability participation; in "
              "proportion to samples; in turns"},
+    {.key = "strategy.over_selection",
+     .type = ECH_OPTION_REAL,
+     .standard = "0",
+     .most = 1000,
+     .help = "share of workers that are selected in addition; the round then ends when as many "
+             "updates have come as without it, unless cutoff.quorum says otherwise"},
+    {.key = "strategy.always_include_aggregators",
+     .type = ECH_OPTION_BOOL,
+     .standard = "false",
+     .help = "every aggregator takes part: where none of its workers was selected, one more is"},
     {.key = "strategy.sum",
      .type = ECH_OPTION_CHOICE,
      .choices = "exact",
@@ -69,6 +81,38 @@ static const ech_option options[] = {
      .only_if = "strategy.name=fedasync|feddyn",
      .help = "fedasync: share of a fresh update in the new model, up to 1; feddyn: weight of its "
              "regularizer; if not given 0.6 and 0.01"},
+    {.key = "strategy.trim",
+     .type = ECH_OPTION_REAL,
+     .below = true,
+     .most = 0.5,
+     .only_if = "strategy.name=trimmed-mean",
+     .help = "share of the updates that is cut off at each end; 0.2 if not given"},
+    {.key = "strategy.hostile",
+     .type = ECH_OPTION_INTEGER,
+     .least = 0,
+     .most = UINT32_MAX - 1,
+     .only_if = "strategy.name=krum|multi-krum",
+     .help =
+         "f, the hostile updates that the rule bears, at most (n - 3) / 2 of n; if not given as "
+         "many"},
+    {.key = "strategy.chosen",
+     .type = ECH_OPTION_INTEGER,
+     .least = 1,
+     .most = UINT32_MAX,
+     .only_if = "strategy.name=multi-krum",
+     .help = "m, the updates whose mean is taken; if not given n - f"},
+    {.key = "strategy.smoothing",
+     .type = ECH_OPTION_REAL,
+     .above = true,
+     .most = INFINITY,
+     .only_if = "strategy.name=geometric-median",
+     .help = "nu, the least distance that is divided by; 1e-6 if not given"},
+    {.key = "strategy.iterations",
+     .type = ECH_OPTION_INTEGER,
+     .least = 1,
+     .most = UINT32_MAX,
+     .only_if = "strategy.name=geometric-median",
+     .help = "of Weiszfeld's algorithm; 3 if not given"},
     {.key = "strategy.staleness",
      .type = ECH_OPTION_CHOICE,
      .choices = "constant|polynomial|hinge",
@@ -132,6 +176,8 @@ static ech_status check_rule(const ech_config *config)
     }
     if (rule != NULL && is_async &&
         (ech_config_real(config, "strategy.participation") < 1.0 ||
+         ech_config_real(config, "strategy.over_selection") > 0.0 ||
+         ech_config_bool(config, "strategy.always_include_aggregators") ||
          ech_config_has(config, "strategy.workers"))) {
         return ech_config_fail(config, "strategy.participation",
                                "expected every worker to take part with process: async");
@@ -159,23 +205,22 @@ static ech_status check_strategy(const ech_config *config)
     return status == ECH_OK ? check_selection(config) : status;
 }
 
-static void read_strategy(const ech_config *config, ech_fit_options *out)
+void ech_fit_read_strategy(const ech_config *config, const char **name, ech_strategy_options *out)
 {
-    out->strategy.name = ech_config_text(config, "strategy.name");
-    out->strategy.options = ech_strategy_defaults(out->strategy.name);
-    out->strategy.plugin = ech_config_text(config, "strategy.plugin");
-    out->strategy.plugin_options = ech_config_text(config, "strategy.plugin_options");
-    ech_select_rule *selection = &out->strategy.options.selection;
+    *name = ech_config_text(config, "strategy.name");
+    *out = ech_strategy_defaults(*name);
+    ech_select_rule *selection = &out->selection;
     selection->policy = (ech_select_policy)ech_config_choice(config, "strategy.selection");
     ech_fit_read_real(config, "strategy.participation", &selection->share);
     ech_fit_read_number(config, "strategy.workers", &selection->count);
-    ech_fit_read_real(config, "strategy.mu", &out->strategy.options.proximal);
-    ech_fit_read_real(config, "strategy.alpha", &out->strategy.options.dynamic);
-    ech_fit_read_real(config, "strategy.server_lr", &out->strategy.options.server_lr);
-    ech_fit_read_real(config, "strategy.server_momentum", &out->strategy.options.server_momentum);
-    ech_fit_read_real(config, "strategy.beta2", &out->strategy.options.server_beta2);
-    ech_fit_read_real(config, "strategy.tau", &out->strategy.options.server_tau);
-    ech_async_options *async = &out->strategy.options.async;
+    ech_fit_read_real(config, "strategy.over_selection", &selection->more);
+    ech_fit_read_real(config, "strategy.mu", &out->proximal);
+    ech_fit_read_real(config, "strategy.alpha", &out->dynamic);
+    ech_fit_read_real(config, "strategy.server_lr", &out->server_lr);
+    ech_fit_read_real(config, "strategy.server_momentum", &out->server_momentum);
+    ech_fit_read_real(config, "strategy.beta2", &out->server_beta2);
+    ech_fit_read_real(config, "strategy.tau", &out->server_tau);
+    ech_async_options *async = &out->async;
     ech_fit_read_real(config, "strategy.alpha", &async->alpha);
     ech_fit_read_real(config, "strategy.staleness_a", &async->staleness_a);
     ech_fit_read_real(config, "strategy.staleness_b", &async->staleness_b);
@@ -183,6 +228,21 @@ static void read_strategy(const ech_config *config, ech_fit_options *out)
     if (ech_config_has(config, "strategy.staleness")) {
         async->staleness = (ech_staleness_kind)ech_config_choice(config, "strategy.staleness");
     }
+    ech_collect_options *collect = &out->collect;
+    ech_fit_read_real(config, "strategy.trim", &collect->trim);
+    ech_fit_read_number(config, "strategy.hostile", &collect->hostile);
+    ech_fit_read_number(config, "strategy.chosen", &collect->chosen);
+    ech_fit_read_real(config, "strategy.smoothing", &collect->smoothing);
+    ech_fit_read_number(config, "strategy.iterations", &collect->iterations);
+}
+
+static void read_strategy(const ech_config *config, ech_fit_options *out)
+{
+    ech_fit_read_strategy(config, &out->strategy.name, &out->strategy.options);
+    out->strategy.plugin = ech_config_text(config, "strategy.plugin");
+    out->strategy.plugin_options = ech_config_text(config, "strategy.plugin_options");
+    out->strategy.always_include_aggregators =
+        ech_config_bool(config, "strategy.always_include_aggregators");
 }
 
 const ech_fit_section ech_fit_strategy_section = {

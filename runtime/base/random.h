@@ -28,6 +28,7 @@ typedef enum {
     ECH_RANDOM_TOPOLOGY = 7,
     ECH_RANDOM_CLOCK = 8, /* simulated durations */
     ECH_RANDOM_TEST = 9,
+    ECH_RANDOM_ATTACK = 10, /* hostile workers; worker 0, round 0: which ones */
 } ech_random_purpose;
 
 /** A stream's state. Copy it to fork an identical stream. */

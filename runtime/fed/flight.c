@@ -8,6 +8,7 @@ typedef struct {
     ech_future *future;
     uint32_t kind;
     uint32_t subject;
+    bool is_cancelled;
 } entry;
 
 struct ech_flight {
@@ -98,14 +99,26 @@ ech_status ech_flight_submit(ech_flight *flight, uint32_t kind, uint32_t subject
     return ECH_OK;
 }
 
+void ech_flight_cancel(ech_flight *flight, uint32_t kind)
+{
+    for (uint32_t i = 0; i < flight->count; i++) {
+        entry *waiting = &flight->entries[(flight->oldest + i) % flight->capacity];
+        if (waiting->kind == kind && !waiting->is_cancelled) {
+            waiting->is_cancelled = ech_future_cancel(waiting->future);
+        }
+    }
+}
+
 ech_status ech_flight_land_one(ech_flight *flight)
 {
     assert(flight->count > 0);
     entry landed = take_oldest(flight);
-    ech_status status = ech_future_wait(landed.future);
+    ech_status status = landed.is_cancelled ? ECH_OK : ech_future_wait(landed.future);
     if (status == ECH_OK) {
         ech_landing landing = {.kind = landed.kind, .subject = landed.subject};
-        landing.result = ech_future_value(landed.future, &landing.result_bytes);
+        if (!landed.is_cancelled) {
+            landing.result = ech_future_value(landed.future, &landing.result_bytes);
+        }
         status = flight->handler(flight->user, &landing);
     }
     ech_future_release(&landed.future);

@@ -20,9 +20,9 @@ typedef struct ech_flight ech_flight;
 
 /** A landed task: what it was submitted as, and its result. */
 typedef struct {
-    uint32_t kind;    /* the submitter's own */
-    uint32_t subject; /* the submitter's own */
-    const void *result;
+    uint32_t kind;      /* the submitter's own */
+    uint32_t subject;   /* the submitter's own */
+    const void *result; /* NULL: it was cancelled */
     size_t result_bytes;
 } ech_landing;
 
@@ -49,6 +49,9 @@ ech_status ech_flight_make_room(ech_flight *flight, uint32_t count);
 ech_status ech_flight_submit(ech_flight *flight, uint32_t kind, uint32_t subject, ech_app_id app,
                              const void *arguments, size_t arguments_bytes,
                              const ech_task_options *options, ech_future **out);
+
+/** Cancel the tasks of a kind that no rank has begun: they land without a result. */
+void ech_flight_cancel(ech_flight *flight, uint32_t kind);
 
 /** Wait for the oldest task and handle it. Its failure is returned; the handler is not called. */
 ech_status ech_flight_land_one(ech_flight *flight);

@@ -15,9 +15,10 @@
 #include <stdint.h>
 
 #include "runtime/base/status.h"
-#include "runtime/fed/pace.h"
+#include "runtime/fed/attack.h"
+#include "runtime/fed/ledger.h"
 #include "runtime/fed/placement.h"
-#include "runtime/fed/round.h"
+#include "runtime/fed/roster.h"
 #include "runtime/fed/round_apps.h"
 #include "runtime/fed/select.h"
 #include "runtime/fed/strategy.h"
@@ -30,14 +31,16 @@ typedef struct {
     const ech_topology *topology;
     const ech_placement *placement;
     const ech_population *population;
-    const ech_pace *pace; /* the virtual clock; NULL: the real one */
     const ech_strategy *strategy;
+    const ech_hostiles *hostiles; /* NULL: nobody */
     const ech_round_apps *apps;
-    const ech_round_observer *observer;
+    ech_ledger *ledger;        /* begun for each round */
     ech_worker_states *states; /* NULL where workers keep nothing */
     ech_machine *machine;
     ech_aggregators aggregators;
-    uint32_t slot_count; /* of each host's replica */
+    ech_cutoff cutoff;   /* on the real clock: training that no rank has begun then is cancelled */
+    uint32_t slot_count; /* of each host's replica, for the gather */
+    uint64_t weight_bound; /* of every sum; 0: by the participants */
     uint64_t seed;
     uint32_t epochs;
 } ech_gather_options;
@@ -55,15 +58,13 @@ ech_status ech_gather_create(ech_executor *executor, const ech_gather_options *o
 void ech_gather_destroy(ech_gather **handle);
 
 /**
- * Run it for one round.
+ * Train these workers and sum their updates.
  *
- * @param[in,out] report  on the virtual clock its start_ns says when the round begins, and its
- *                        clock_seconds become those of the slowest worker's turn; its counts,
- * means, phase seconds and `tiers` (wire_up, wire_down) grow.
- * @param[out] root_slot  slot of the complete sum on rank 0's host.
+ * @param[in,out] participants  at least one; their places are filled in and their order changes.
+ * @param[out] root_slot        slot of the complete sum on rank 0's host.
  * @return ECH_OK; ECH_ERR_LIMIT (more weight than an exact sum can bound); a task's failure.
  */
-ech_status ech_gather_run(ech_gather *gather, uint64_t round, const ech_selection *selection,
-                          ech_round_report *report, ech_tier_bytes *tiers, uint32_t *root_slot);
+ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *participants,
+                          uint32_t count, uint32_t *root_slot);
 
 #endif

@@ -62,7 +62,7 @@ ech_status ech_process_create(ech_machine *machine, const ech_process_options *o
     process->options = *options;
     process->layout = options->strategy->layout;
     status = ech_replica_create(machine, process->layout, options->slot_count, options->cell_count,
-                                &process->replica);
+                                options->reserve_count, &process->replica);
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, allocate_update(process));
     }
@@ -71,7 +71,9 @@ ech_status ech_process_create(ech_machine *machine, const ech_process_options *o
         return status;
     }
     process->rank.trainer = options->trainer;
-    process->rank.strategy = options->strategy;
+    process->rank.strategies =
+        options->strategies != NULL ? options->strategies : &process->options.strategy;
+    process->rank.attack = options->attack;
     process->rank.replica = process->replica;
     *out = process;
     return ECH_OK;

@@ -26,10 +26,13 @@
 
 typedef struct {
     const ech_trainer *trainer;
-    const ech_strategy *strategy;
+    const ech_strategy *strategy;          /* the leader's */
+    const ech_strategy *const *strategies; /* of each tier; borrowed; NULL: only the leader's */
+    ech_attack_options attack;
     const ech_topology *topology; /* rank 0's */
     uint32_t slot_count;          /* sums of a host; the same everywhere */
     uint32_t cell_count;          /* models of a host; the same everywhere */
+    uint32_t reserve_count;       /* more of them, backed with memory when first used */
     uint64_t rounds;
     uint64_t evaluate_every; /* 0: never; else also after the last round */
 } ech_process_options;

@@ -1,6 +1,7 @@
 #include "runtime/fed/replica.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/mpi/stream.h"
@@ -18,7 +19,8 @@ struct ech_replica {
     void *piece; /* a leader rank's, where there are several hosts */
     uint32_t slot_count;
     uint32_t cell_count;
-    ech_idle idle; /* of the move that runs */
+    uint32_t backed_count; /* of the cells, from the start */
+    ech_idle idle;         /* of the move that runs */
 };
 
 static uint64_t round_up(uint64_t bytes)
@@ -80,7 +82,7 @@ static ech_status prepare_host(ech_replica *replica)
     if (leads) {
         const uint64_t cell_bytes = values_bytes(replica) + counters_bytes(replica);
         status = ech_window_populate(replica->model, cell_offset(replica, 0),
-                                     replica->cell_count * cell_bytes);
+                                     replica->backed_count * cell_bytes);
         for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
             char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
             status = ech_exact_sum_format(memory, sum_bytes, replica->layout);
@@ -109,7 +111,7 @@ static ech_status attach_sums(ech_replica *replica)
 }
 
 ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
-                              uint32_t cell_count, ech_replica **out)
+                              uint32_t cell_count, uint32_t reserve_count, ech_replica **out)
 {
     assert(slot_count > 0 && cell_count > 0);
     *out = NULL;
@@ -123,7 +125,8 @@ ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, ui
     replica->machine = machine;
     replica->layout = layout;
     replica->slot_count = slot_count;
-    replica->cell_count = cell_count;
+    replica->cell_count = cell_count + reserve_count;
+    replica->backed_count = cell_count;
     status = create_windows(replica);
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, prepare_host(replica));
@@ -175,6 +178,15 @@ ech_state_view ech_replica_cell_view(const ech_replica *replica, uint32_t cell)
     return (ech_state_view){.values = state.values, .counters = state.counters};
 }
 
+ech_status ech_replica_open_cell(const ech_replica *replica, uint32_t cell, ech_state *out)
+{
+    *out = ech_replica_cell(replica, cell);
+    return cell < replica->backed_count
+               ? ECH_OK
+               : ech_window_populate(replica->model, cell_offset(replica, cell),
+                                     values_bytes(replica) + counters_bytes(replica));
+}
+
 ech_state ech_replica_model(const ech_replica *replica)
 {
     return ech_replica_cell(replica, 0);
@@ -196,22 +208,44 @@ ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot)
     return replica->handles[slot];
 }
 
+/* Without a counter there is no address to copy them to. */
+static void copy_cell(const ech_replica *replica, uint32_t from_cell, ech_state into)
+{
+    const ech_layout *layout = replica->layout;
+    const ech_state_view from = ech_replica_cell_view(replica, from_cell);
+    memcpy(into.values, from.values, layout->value_count * sizeof *into.values);
+    if (layout->counter_count > 0) {
+        memcpy(into.counters, from.counters, layout->counter_count * sizeof *into.counters);
+    }
+}
+
+static ech_status get_cell(ech_replica *replica, int from_host, uint32_t from_cell, ech_state into)
+{
+    const ech_layout *layout = replica->layout;
+    const uint64_t offset = cell_offset(replica, from_cell);
+    ech_status status = ech_window_get(replica->model, from_host, offset, into.values,
+                                       layout->value_count * sizeof *into.values);
+    if (status == ECH_OK && layout->counter_count > 0) {
+        status = ech_window_get(replica->model, from_host, offset + values_bytes(replica),
+                                into.counters, layout->counter_count * sizeof *into.counters);
+    }
+    return status;
+}
+
 ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint32_t from_cell,
                              uint32_t into_cell, uint64_t *bytes)
 {
-    const ech_layout *layout = replica->layout;
-    const ech_state model = ech_replica_cell(replica, into_cell);
-    const uint64_t offset = cell_offset(replica, from_cell);
-    const uint64_t value_bytes = layout->value_count * sizeof *model.values;
-    const uint64_t counter_bytes = layout->counter_count * sizeof *model.counters;
-    ech_status status =
-        ech_window_get(replica->model, (int)from_host, offset, model.values, value_bytes);
-    if (status == ECH_OK && counter_bytes > 0) {
-        status = ech_window_get(replica->model, (int)from_host, offset + values_bytes(replica),
-                                model.counters, counter_bytes);
+    *bytes = ech_layout_state_bytes(replica->layout);
+    ech_state into;
+    const ech_status status = ech_replica_open_cell(replica, into_cell, &into);
+    if (status != ECH_OK) {
+        return status;
     }
-    *bytes = value_bytes + counter_bytes;
-    return status;
+    if ((int)from_host != ech_machine_host(replica->machine)) {
+        return get_cell(replica, (int)from_host, from_cell, into);
+    }
+    copy_cell(replica, from_cell, into);
+    return ECH_OK;
 }
 
 static ech_status send_pieces(ech_replica *replica, uint32_t slot, ech_stream *stream,

@@ -27,9 +27,11 @@ typedef struct ech_replica ech_replica;
  * @param layout      borrowed until the replica is destroyed.
  * @param slot_count  sums a host can hold at once; the same on every rank.
  * @param cell_count  models a host can hold at once, at least 1; the same on every rank.
+ * @param reserve_count  more cells, numbered behind those: they cost nothing until
+ *                       ech_replica_open_cell; the same on every rank.
  */
 ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
-                              uint32_t cell_count, ech_replica **out);
+                              uint32_t cell_count, uint32_t reserve_count, ech_replica **out);
 /** Collective over the machine. */
 void ech_replica_destroy(ech_replica **handle);
 
@@ -38,6 +40,11 @@ const ech_layout *ech_replica_layout(const ech_replica *replica);
 /** What lies in a cell of the host. Borrowed. */
 ech_state ech_replica_cell(const ech_replica *replica, uint32_t cell);
 ech_state_view ech_replica_cell_view(const ech_replica *replica, uint32_t cell);
+
+/** The same, backed with memory: before the first use of a cell of the reserve. Any rank of the
+ * host.
+ * @return ECH_OK; ECH_ERR_MEMORY (the host has no pages left). */
+ech_status ech_replica_open_cell(const ech_replica *replica, uint32_t cell, ech_state *out);
 
 /** The host's copy of the global model: cell 0. Borrowed. */
 ech_state ech_replica_model(const ech_replica *replica);
@@ -55,7 +62,7 @@ typedef struct {
     void *user;
 } ech_idle;
 
-/** Copy a model from another host's cell into one's own. Leader ranks; @param[out] bytes  moved. */
+/** Copy a model from a cell of any host into one's own. Leader ranks; @param[out] bytes  moved. */
 ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint32_t from_cell,
                              uint32_t into_cell, uint64_t *bytes);
 

@@ -64,13 +64,15 @@ typedef struct {
     double test_accuracy; /* of the model after the round; if evaluated */
     double test_loss;
     uint64_t selected;
-    uint64_t contributed;
-    uint64_t samples;                      /* trained on, an epoch each */
-    double train_loss;                     /* mean over those samples; NaN if there are none */
-    double train_accuracy;                 /* mean over those samples */
-    uint64_t start_ns;                     /* by the run's clock */
-    double clock_seconds;                  /* time of the round by the run's clock */
-    double seconds;                        /* wall time of the round */
+    uint64_t contributed;  /* whose update is in the model, those kept from the round before too */
+    uint64_t kept;         /* of them, from the round before */
+    uint64_t late;         /* whose update came after the round's end, dropped or kept */
+    uint64_t samples;      /* trained on, an epoch each */
+    double train_loss;     /* mean over those samples; NaN if there are none */
+    double train_accuracy; /* mean over those samples */
+    uint64_t start_ns;     /* by the run's clock */
+    double clock_seconds;  /* time of the round by the run's clock */
+    double seconds;        /* wall time of the round */
     double phase_seconds[ECH_PHASE_COUNT]; /* sums over the ranks */
     const ech_tier_bytes *tiers;           /* entry d: edges between tier d - 1 and d; [0] is 0 */
     uint32_t tier_count;

@@ -91,6 +91,12 @@ static ech_status open_part(const ech_round_rank *rank, const ech_train_argument
                : ech_worker_states_open(rank->states, arguments->state_slot, &part->kept);
 }
 
+static const ech_strategy *strategy_of(const ech_round_rank *rank,
+                                       const ech_train_arguments *arguments)
+{
+    return rank->strategies[arguments->tier];
+}
+
 static ech_status train_worker(ech_task_context *context, const ech_round_rank *rank,
                                const ech_train_arguments *arguments, const ech_worker_part *part,
                                ech_state update, ech_train_outcome *outcome)
@@ -103,15 +109,20 @@ static ech_status train_worker(ech_task_context *context, const ech_round_rank *
         .yield = yield_task,
         .yield_user = context,
     };
-    if (rank->strategy->rule->prepare != NULL) {
-        rank->strategy->rule->prepare(rank->strategy, part, &request);
+    const ech_strategy *strategy = strategy_of(rank, arguments);
+    if (strategy->rule->prepare != NULL) {
+        strategy->rule->prepare(strategy, part, &request);
     }
     const ech_state_view base = ech_replica_cell_view(rank->replica, arguments->base_cell);
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_TRAIN);
     const ech_status status =
         rank->trainer->train(rank->trainer->self, &request, base, update, &outcome->train);
     stop_phase(watch);
-    outcome->model_bytes = ech_strategy_down_bytes(rank->strategy);
+    outcome->model_bytes = ech_strategy_down_bytes(strategy);
+    if (status == ECH_OK && arguments->hostile != 0) {
+        ech_attack(&rank->attack, arguments->seed, arguments->round, arguments->worker,
+                   part->layout, base.values, update.values);
+    }
     return status;
 }
 
@@ -130,7 +141,8 @@ static ech_status hand_over(const ech_round_rank *rank, const ech_train_argument
                             ech_train_outcome *outcome)
 {
     const ech_layout *layout = ech_replica_layout(rank->replica);
-    const ech_strategy_rule *rule = rank->strategy->rule;
+    const ech_strategy *strategy = strategy_of(rank, arguments);
+    const ech_strategy_rule *rule = strategy->rule;
     const ech_state_view view = {update.values, update.counters};
     const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_AGGREGATE);
     if (rule->form == ECH_AGGREGATE_DIFFERENCE) {
@@ -138,7 +150,7 @@ static ech_status hand_over(const ech_round_rank *rank, const ech_train_argument
                                 part->layout->value_count);
     }
     if (rule->finish != NULL) {
-        rule->finish(rank->strategy, part, &outcome->train);
+        rule->finish(strategy, part, &outcome->train);
     }
     ech_status status = ECH_OK;
     uint64_t value_bytes = sizeof(int64_t);
@@ -150,7 +162,7 @@ static ech_status hand_over(const ech_round_rank *rank, const ech_train_argument
         value_bytes = sizeof(float);
     }
     if (status == ECH_OK && rule->keep != NULL) {
-        rule->keep(rank->strategy, part);
+        rule->keep(strategy, part);
     }
     stop_phase(watch);
     if (status == ECH_OK) {
@@ -174,11 +186,15 @@ static ech_status run_train(ech_task_context *context, const void *arguments,
     outcome->rank = ech_task_rank(context);
     outcome->host = ech_task_host(context);
     outcome->start_ns = ech_clock_wall_ns();
-    const ech_state update = train->into_cell == ECH_CELL_NONE
-                                 ? rank->update
-                                 : ech_replica_cell(rank->replica, train->into_cell);
+    ech_state update = rank->update;
     ech_worker_part part;
-    ech_status status = open_part(rank, train, update, &part);
+    ech_status status = ECH_OK;
+    if (train->into_cell != ECH_CELL_NONE) {
+        status = ech_replica_open_cell(rank->replica, train->into_cell, &update);
+    }
+    if (status == ECH_OK) {
+        status = open_part(rank, train, update, &part);
+    }
     if (status == ECH_OK) {
         status = train_worker(context, rank, train, &part, update, outcome);
     }
@@ -265,11 +281,14 @@ static ech_status run_mean(ech_task_context *context, const void *arguments, siz
     ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
     const ech_round_rank *rank = ech_task_user(context);
     ech_exact_sum *sum = ech_replica_sum(rank->replica, mean->slot);
-    const ech_state cell = ech_replica_cell(rank->replica, mean->cell);
+    ech_state cell;
     ech_task_describe(context, "average sum %u", mean->slot);
     const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
-    ech_status status =
-        ech_exact_sum_finish(sum, 0, ech_replica_layout(rank->replica)->value_count, cell.values);
+    ech_status status = ech_replica_open_cell(rank->replica, mean->cell, &cell);
+    if (status == ECH_OK) {
+        status = ech_exact_sum_finish(sum, 0, ech_replica_layout(rank->replica)->value_count,
+                                      cell.values);
+    }
     if (status == ECH_OK) {
         status = ech_exact_sum_finish_counters(sum, cell.counters);
     }

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "runtime/fed/attack.h"
 #include "runtime/fed/replica.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/strategy.h"
@@ -22,7 +23,8 @@ enum { ECH_REASON_BYTES = 200 };
 /** What a rank brings to its tasks. Borrowed by the registered apps. */
 typedef struct {
     const ech_trainer *trainer;
-    const ech_strategy *strategy;
+    const ech_strategy *const *strategies; /* that of each tier with a rule of its own */
+    ech_attack_options attack;
     ech_replica *replica;
     ech_worker_states *states; /* NULL where workers keep nothing */
     ech_state update; /* this rank's own: where local training writes, and what travels with it */
@@ -50,6 +52,8 @@ typedef struct {
     uint32_t state_slot; /* of what the worker keeps, where it keeps something */
     uint32_t base_cell;  /* the model it trains from */
     uint32_t into_cell;  /* ECH_CELL_NONE: into the sum */
+    uint32_t tier;       /* whose strategy it is trained by */
+    uint32_t hostile;    /* 1: it sends what the attack says */
 } ech_train_arguments;
 
 /** Add one sum to another of the same host. For leader ranks. */

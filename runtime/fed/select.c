@@ -42,6 +42,28 @@ ech_status ech_population_create(const uint64_t *samples, uint32_t worker_count,
     return ECH_OK;
 }
 
+ech_status ech_population_subset(const ech_population *population,
+                                 bool (*holds)(uint32_t worker, void *user), void *user,
+                                 ech_population **out)
+{
+    *out = ech_calloc(1, sizeof **out);
+    if (*out == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    (*out)->samples = population->samples;
+    (*out)->workers = ech_calloc(population->count, sizeof *(*out)->workers);
+    if ((*out)->workers == NULL) {
+        ech_population_destroy(out);
+        return ECH_ERR_MEMORY;
+    }
+    for (uint32_t i = 0; i < population->count; i++) {
+        if (holds(population->workers[i], user)) {
+            (*out)->workers[(*out)->count++] = population->workers[i];
+        }
+    }
+    return ECH_OK;
+}
+
 void ech_population_destroy(ech_population **population)
 {
     if (population == NULL || *population == NULL) {
@@ -60,6 +82,21 @@ uint32_t ech_population_count(const ech_population *population)
 uint32_t ech_population_worker(const ech_population *population, uint32_t index)
 {
     return population->workers[index];
+}
+
+bool ech_population_holds(const ech_population *population, uint32_t worker)
+{
+    uint32_t low = 0;
+    uint32_t high = population->count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (population->workers[middle] < worker) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < population->count && population->workers[low] == worker;
 }
 
 uint64_t ech_population_samples(const ech_population *population, uint32_t worker)
@@ -162,7 +199,8 @@ static ech_status draw(const ech_population *population, const ech_select_rule *
         draw_bits(&stream, population->count, chosen, bits);
         return ECH_OK;
     case ECH_SELECT_BERNOULLI:
-        draw_bernoulli(&stream, population->count, rule->share, bits);
+        draw_bernoulli(&stream, population->count, fmin(rule->share * (1.0 + rule->more), 1.0),
+                       bits);
         return ECH_OK;
     case ECH_SELECT_SIZE:
         return draw_by_size(&stream, population, chosen, bits);
@@ -179,6 +217,9 @@ static ech_status check_rule(const ech_select_rule *rule)
         return ech_fail(ECH_ERR_ARGUMENT, "participation is %g: expected above 0 and up to 1",
                         rule->share);
     }
+    if (!(rule->more >= 0.0 && isfinite(rule->more))) {
+        return ech_fail(ECH_ERR_ARGUMENT, "over-selection is %g: expected at least 0", rule->more);
+    }
     if (rule->policy == ECH_SELECT_BERNOULLI && rule->count > 0) {
         return ech_fail(ECH_ERR_ARGUMENT,
                         "a Bernoulli selection goes by participation, not by a count of %u",
@@ -187,13 +228,27 @@ static ech_status check_rule(const ech_select_rule *rule)
     return ECH_OK;
 }
 
+static double wanted(const ech_population *population, const ech_select_rule *rule)
+{
+    return rule->count > 0 ? (double)rule->count
+                           : fmax(round(rule->share * (double)population->count), 1.0);
+}
+
+uint32_t ech_select_goal(const ech_population *population, const ech_select_rule *rule)
+{
+    return (uint32_t)fmin(wanted(population, rule), (double)population->count);
+}
+
 static uint32_t chosen_count(const ech_population *population, const ech_select_rule *rule)
 {
-    if (rule->count > 0) {
-        return rule->count < population->count ? rule->count : population->count;
-    }
-    const uint32_t rounded = (uint32_t)llround(rule->share * (double)population->count);
-    return rounded > 0 ? rounded : 1;
+    const double all = round(wanted(population, rule) * (1.0 + rule->more));
+    return (uint32_t)fmin(all, (double)population->count);
+}
+
+uint32_t ech_select_most(const ech_population *population, const ech_select_rule *rule)
+{
+    return rule->policy == ECH_SELECT_BERNOULLI ? population->count
+                                                : chosen_count(population, rule);
 }
 
 static ech_status list_bits(const ech_population *population, const uint64_t *bits, size_t words,

@@ -1,7 +1,5 @@
 #include "runtime/fed/strategy.h"
 
-#include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,9 +7,12 @@
 #include "runtime/fed/strategy_rules.h"
 
 static const ech_strategy_rule *const rules[] = {
-    &ech_strategy_fedavg,     &ech_strategy_fedsgd,  &ech_strategy_fedprox,  &ech_strategy_fedavgm,
-    &ech_strategy_fedadagrad, &ech_strategy_fedadam, &ech_strategy_fedyogi,  &ech_strategy_scaffold,
-    &ech_strategy_fednova,    &ech_strategy_feddyn,  &ech_strategy_fedasync, &ech_strategy_fedbuff,
+    &ech_strategy_fedavg,     &ech_strategy_fedsgd,           &ech_strategy_fedprox,
+    &ech_strategy_fedavgm,    &ech_strategy_fedadagrad,       &ech_strategy_fedadam,
+    &ech_strategy_fedyogi,    &ech_strategy_scaffold,         &ech_strategy_fednova,
+    &ech_strategy_feddyn,     &ech_strategy_fedasync,         &ech_strategy_fedbuff,
+    &ech_strategy_median,     &ech_strategy_trimmed_mean,     &ech_strategy_krum,
+    &ech_strategy_multi_krum, &ech_strategy_geometric_median,
 };
 
 enum { RULE_COUNT = sizeof rules / sizeof *rules, NAMES_BYTES = 512 };
@@ -47,63 +48,9 @@ static ech_status fail_unknown(const char *name)
 ech_strategy_options ech_strategy_defaults(const char *name)
 {
     const ech_strategy_rule *rule = ech_strategy_rule_find(name);
-    return rule != NULL ? rule->defaults : ech_strategy_fedavg.defaults;
-}
-
-static bool is_below_one(double value)
-{
-    return value >= 0.0 && value < 1.0;
-}
-
-/* Only rules of the asynchronous process have these: the others leave them at zero. */
-static ech_status check_async(const ech_async_options *options)
-{
-    if (!(options->alpha > 0.0 && options->alpha <= 1.0)) {
-        return ech_fail(ECH_ERR_ARGUMENT, "alpha is %g: expected above 0 and up to 1",
-                        options->alpha);
-    }
-    if (!(options->staleness_a >= 0.0 && isfinite(options->staleness_a)) ||
-        !(options->staleness_b >= 0.0 && isfinite(options->staleness_b))) {
-        return ech_fail(ECH_ERR_ARGUMENT,
-                        "staleness_a is %g and staleness_b %g: expected at least 0",
-                        options->staleness_a, options->staleness_b);
-    }
-    if (options->buffer == 0) {
-        return ech_fail(ECH_ERR_ARGUMENT, "buffer is 0: expected at least one update");
-    }
-    return ECH_OK;
-}
-
-static ech_status check_options(const ech_strategy_options *options)
-{
-    const struct {
-        const char *name;
-        double value;
-        bool sound;
-        const char *expected;
-    } checks[] = {
-        {"participation", options->selection.share,
-         options->selection.share > 0.0 && options->selection.share <= 1.0, "above 0 and up to 1"},
-        {"proximal", options->proximal, options->proximal >= 0.0 && isfinite(options->proximal),
-         "at least 0"},
-        {"alpha", options->dynamic, options->dynamic > 0.0 && isfinite(options->dynamic),
-         "above 0"},
-        {"server_lr", options->server_lr, options->server_lr > 0.0 && isfinite(options->server_lr),
-         "above 0"},
-        {"server_momentum", options->server_momentum, is_below_one(options->server_momentum),
-         "from 0 up to below 1"},
-        {"server_beta2", options->server_beta2, is_below_one(options->server_beta2),
-         "from 0 up to below 1"},
-        {"server_tau", options->server_tau,
-         options->server_tau > 0.0 && isfinite(options->server_tau), "above 0"},
-    };
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-        if (!checks[i].sound) {
-            return ech_fail(ECH_ERR_ARGUMENT, "%s is %g: expected %s", checks[i].name,
-                            checks[i].value, checks[i].expected);
-        }
-    }
-    return ECH_OK;
+    ech_strategy_options options = rule != NULL ? rule->defaults : ech_strategy_fedavg.defaults;
+    options.selection.share = 1.0;
+    return options;
 }
 
 static ech_status allocate_vectors(ech_strategy *strategy)
@@ -162,10 +109,7 @@ ech_status ech_strategy_create_of(const ech_strategy_rule *rule,
                                   ech_strategy **out)
 {
     *out = NULL;
-    ech_status status = check_options(options);
-    if (status == ECH_OK && rule->async != NULL) {
-        status = check_async(&options->async);
-    }
+    ech_status status = ech_strategy_check(rule, options);
     if (status != ECH_OK) {
         return status;
     }
@@ -263,5 +207,20 @@ void ech_strategy_update(ech_strategy *strategy, const ech_layout *layout,
         for (uint64_t i = 0; tensor->kind == ECH_TENSOR_STATISTIC && i < tensor->count; i++) {
             global[tensor->offset + i] += aggregate->mean[tensor->offset + i];
         }
+    }
+}
+
+void ech_strategy_advance(ech_strategy *strategy, const ech_layout *layout, ech_state_view mean,
+                          uint64_t weight, uint64_t weight_all, ech_state model)
+{
+    if (strategy->rule->step == NULL) {
+        memcpy(model.values, mean.values, layout->value_count * sizeof *model.values);
+    } else {
+        const ech_aggregate aggregate = {
+            .mean = mean.values, .weight = weight, .weight_all = weight_all};
+        ech_strategy_update(strategy, layout, &aggregate, model.values);
+    }
+    for (uint64_t c = 0; c < layout->counter_count; c++) {
+        model.counters[c] = mean.counters[c];
     }
 }

@@ -17,6 +17,7 @@
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
 #include "runtime/fed/async_rule.h"
+#include "runtime/fed/collect_rule.h"
 #include "runtime/fed/select.h"
 #include "runtime/fed/trainer.h"
 
@@ -47,17 +48,35 @@ typedef struct {
     uint64_t weight_all; /* of all workers that may be selected, by the rule's own weights */
 } ech_aggregate;
 
-/** A rule reads what its paper names and leaves the rest alone. */
+/** A rule reads what its paper names and leaves the rest alone; what is read is checked against the
+ * bounds in strategy_options.c. */
 typedef struct {
     ech_select_rule selection;
-    double proximal;         /* fedprox, fedasync: mu, at least 0 */
-    double dynamic;          /* feddyn: alpha, above 0 */
-    double server_lr;        /* fedavgm, fedadagrad, fedadam, fedyogi, scaffold, fedbuff: above 0 */
-    double server_momentum;  /* fedavgm: beta; the adaptive rules: beta_1; 0 up to below 1 */
-    double server_beta2;     /* fedadam, fedyogi: 0 up to below 1 */
-    double server_tau;       /* the adaptive rules: above 0 */
+    double proximal;         /* fedprox, fedasync: mu */
+    double dynamic;          /* feddyn: alpha */
+    double server_lr;        /* fedavgm, fedadagrad, fedadam, fedyogi, scaffold, fedbuff */
+    double server_momentum;  /* fedavgm: beta; the adaptive rules: beta_1 */
+    double server_beta2;     /* fedadam, fedyogi */
+    double server_tau;       /* the adaptive rules */
     ech_async_options async; /* fedasync, fedbuff */
+    ech_collect_options collect;
 } ech_strategy_options;
+
+/** The options that a rule reads, beside its selection. */
+typedef enum {
+    ECH_READS_PROXIMAL = 1 << 0,
+    ECH_READS_DYNAMIC = 1 << 1,
+    ECH_READS_SERVER_LR = 1 << 2,
+    ECH_READS_SERVER_MOMENTUM = 1 << 3,
+    ECH_READS_SERVER_BETA2 = 1 << 4,
+    ECH_READS_SERVER_TAU = 1 << 5,
+    ECH_READS_ALPHA = 1 << 6,
+    ECH_READS_STALENESS = 1 << 7,
+    ECH_READS_BUFFER = 1 << 8,
+    ECH_READS_TRIM = 1 << 9,
+    ECH_READS_SMOOTHING = 1 << 10,
+    ECH_READS_ITERATIONS = 1 << 11,
+} ech_strategy_reads;
 
 typedef struct ech_strategy ech_strategy;
 
@@ -72,7 +91,8 @@ typedef struct {
     /* Name of the vector like the model's values that each worker keeps between its rounds, zero
      * before its first; NULL: none. A worker then always trains on one host. */
     const char *kept_name;
-    ech_strategy_options defaults;
+    uint32_t reads;                /* ech_strategy_reads */
+    ech_strategy_options defaults; /* of what it reads */
 
     /** Client: fill `out` with the workers of a round. */
     ech_status (*select)(const ech_strategy *strategy, const ech_population *population,
@@ -94,6 +114,9 @@ typedef struct {
      * mean itself (only for ECH_AGGREGATE_STATE without extra). */
     void (*step)(ech_strategy *strategy, const ech_aggregate *aggregate, float *global,
                  uint64_t first, uint64_t count);
+    /** Aggregator of a rule that looks at every update; NULL: its updates are summed. Such a rule
+     * is of ECH_AGGREGATE_STATE, without extra, and has no `step`: what it makes is the model. */
+    const ech_collect_rule *collect;
     /** Aggregator of the asynchronous process; NULL: a rule of rounds in step, as all others. */
     const ech_async_rule *async;
 } ech_strategy_rule;
@@ -108,6 +131,10 @@ struct ech_strategy {
 
 /** The options that a rule has where nothing else is said; of an unknown name those of fedavg. */
 ech_strategy_options ech_strategy_defaults(const char *name);
+
+/** ECH_ERR_ARGUMENT, naming option, value and bounds, if one that the rule reads is out of range.
+ */
+ech_status ech_strategy_check(const ech_strategy_rule *rule, const ech_strategy_options *options);
 
 /**
  * @return ECH_OK; ECH_ERR_NOT_FOUND (no such rule; the message lists the names); ECH_ERR_ARGUMENT
@@ -131,6 +158,11 @@ uint64_t ech_strategy_up_bytes(const ech_strategy *strategy);
  * @param layout  the model's. */
 void ech_strategy_update(ech_strategy *strategy, const ech_layout *layout,
                          const ech_aggregate *aggregate, float *global);
+
+/** The next model, in place, from the mean of what came (values in the rule's form, counters as
+ * they are to be): by the rule's step, or the mean itself. */
+void ech_strategy_advance(ech_strategy *strategy, const ech_layout *layout, ech_state_view mean,
+                          uint64_t weight, uint64_t weight_all, ech_state model);
 
 /** Write what travels down behind the values of the global model. */
 void ech_strategy_publish(const ech_strategy *strategy, float *global);

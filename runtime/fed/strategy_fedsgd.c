@@ -5,10 +5,6 @@
 const ech_strategy_rule ech_strategy_fedsgd = {
     .name = "fedsgd",
     .form = ECH_AGGREGATE_STATE,
-    .defaults = {.selection = {.share = 1.0},
-                 .dynamic = 0.01,
-                 .server_lr = 1.0,
-                 .server_tau = 1e-3},
     .select = ech_strategy_select,
     .weight = ech_strategy_weight_equally,
 };

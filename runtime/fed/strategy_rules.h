@@ -1,6 +1,6 @@
 /**
  * @file strategy_rules.h
- * The rules that come with Echelon, one file each, and what they share. Private to strategy.c.
+ * The rules that come with Echelon, one file each, and what they share. Private to the layer.
  */
 #ifndef ECH_FED_STRATEGY_RULES_H
 #define ECH_FED_STRATEGY_RULES_H
@@ -19,6 +19,11 @@ extern const ech_strategy_rule ech_strategy_fednova;
 extern const ech_strategy_rule ech_strategy_feddyn;
 extern const ech_strategy_rule ech_strategy_fedasync;
 extern const ech_strategy_rule ech_strategy_fedbuff;
+extern const ech_strategy_rule ech_strategy_median;
+extern const ech_strategy_rule ech_strategy_trimmed_mean;
+extern const ech_strategy_rule ech_strategy_krum;
+extern const ech_strategy_rule ech_strategy_multi_krum;
+extern const ech_strategy_rule ech_strategy_geometric_median;
 
 /** Client part: the workers that the options' selection draws. */
 ech_status ech_strategy_select(const ech_strategy *strategy, const ech_population *population,

@@ -1,50 +1,73 @@
 #include "runtime/fed/sync.h"
 
-#include <math.h>
-
-#include "runtime/base/clock.h"
-#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
-#include "runtime/fed/bytes.h"
-#include "runtime/fed/flight.h"
-#include "runtime/fed/gather.h"
-#include "runtime/fed/process.h"
+#include "runtime/fed/sync_priv.h"
 #include "runtime/mpi/guard.h"
 
-enum {
-    FLIGHT_CAPACITY = 1024,
-    FINISH_SLICE_VALUES = 1 << 18, /* 1 MiB of float32: worth a task */
-};
-
-struct ech_sync {
-    ech_sync_options options;
-    ech_process *process;
-    ech_worker_states *states; /* NULL where the rule keeps nothing on workers */
-    uint32_t slot_count;
-
-    /* rank 0, while it runs */
-    ech_gather *gather;
-    ech_flight *flight; /* slices of the mean */
-    ech_selection selection;
-    ech_tier_traffic *traffic;
-    uint64_t now_ns;     /* on the virtual clock */
-    uint64_t weight_all; /* of all workers that may be selected */
-};
+enum { FLIGHT_CAPACITY = 1024, LATE_SLOTS = 2 };
 
 /* ---- life ---- */
 
-/* Rank 0 knows the topology, and tells the others how many sums a host must hold. */
-static ech_status agree_on_slots(ech_machine *machine, const ech_sync_options *options,
-                                 uint32_t *slot_count)
+static ech_stations_options stations_options(ech_sync *sync)
+{
+    const ech_sync_options *options = &sync->options;
+    return (ech_stations_options){
+        .topology = options->topology,
+        .placement = options->placement,
+        .population = options->population,
+        .pace = options->pace,
+        .hostiles = sync->hostiles,
+        .tiers = options->tiers != NULL ? options->tiers : &sync->alone,
+        .tier_count = options->tiers != NULL ? options->tier_count : 1,
+        .includes_aggregators = options->includes_aggregators,
+        .apps = &sync->process->apps,
+        .station_apps = &sync->station_apps,
+        .replica = sync->process->replica,
+        .ledger = &sync->ledger,
+        .vectors = sync->vectors,
+        .machine = sync->process->machine,
+        .slot_count = sync->slot_count,
+        .cell_count = sync->cell_count,
+        .seed = options->seed,
+        .epochs = options->epochs,
+    };
+}
+
+static ech_status find_room(const ech_sync *sync, ech_machine *machine, ech_stations_room *room)
+{
+    const ech_sync_options *options = &sync->options;
+    if (!ech_sync_has_stations(sync)) {
+        return ech_gather_slots(options->aggregators, options->topology, options->placement,
+                                machine, &room->slots);
+    }
+    const ech_stations_options stations = {
+        .topology = options->topology,
+        .placement = options->placement,
+        .population = options->population,
+        .tiers = options->tiers != NULL ? options->tiers : &sync->alone,
+        .tier_count = options->tiers != NULL ? options->tier_count : 1,
+        .includes_aggregators = options->includes_aggregators,
+    };
+    return ech_stations_need(&stations, room);
+}
+
+/* Rank 0 knows the topology, and tells the others what a host must have room for. */
+static ech_status agree_on_room(ech_machine *machine, ech_sync *sync)
 {
     ech_comm *comm = ech_machine_comm(machine);
+    ech_stations_room room = {0};
     ech_status status = ECH_OK;
     if (ech_machine_rank(machine) == 0) {
-        status = ech_gather_slots(options->aggregators, options->topology, options->placement,
-                                  machine, slot_count);
+        status = find_room(sync, machine, &room);
     }
     status = ech_comm_agree(comm, status);
-    return status == ECH_OK ? ech_comm_broadcast(comm, slot_count, sizeof *slot_count, 0) : status;
+    if (status == ECH_OK) {
+        status = ech_comm_broadcast(comm, &room, sizeof room, 0);
+    }
+    sync->slot_count = room.slots;
+    sync->late_slot = room.slots;
+    sync->cell_count = 1 + room.cells;
+    return status;
 }
 
 /* Rank 0 knows which host each worker trains on. */
@@ -86,238 +109,85 @@ static ech_status create_states(ech_machine *machine, ech_sync *sync)
     return status;
 }
 
-ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out)
+static bool rules_have_vectors(const ech_sync_options *options)
 {
-    *out = NULL;
-    ech_sync *sync = NULL;
-    ech_status status = ech_process_allocate(machine, sizeof *sync, (void **)&sync);
-    if (status != ECH_OK) {
-        return status;
+    bool have = false;
+    for (uint32_t tier = 1; options->tiers != NULL && tier < options->tier_count; tier++) {
+        have |= options->tiers[tier].strategy->rule->vector_names[0] != NULL;
     }
-    sync->options = *options;
-    status = agree_on_slots(machine, options, &sync->slot_count);
-    if (status == ECH_OK) {
-        const ech_process_options process = {
-            .trainer = options->trainer,
-            .strategy = options->strategy,
-            .topology = options->topology,
-            .slot_count = sync->slot_count,
-            .cell_count = 1,
-            .rounds = options->rounds,
-            .evaluate_every = options->evaluate_every,
-        };
-        status = ech_process_create(machine, &process, &sync->process);
-    }
-    if (status == ECH_OK) {
-        status = create_states(machine, sync);
-    }
-    if (status != ECH_OK) {
-        ech_sync_destroy(&sync);
-        return status;
-    }
-    sync->process->is_virtual = options->pace != NULL;
-    sync->process->rank.states = sync->states;
-    *out = sync;
-    return ECH_OK;
+    return have;
 }
 
-void ech_sync_destroy(ech_sync **handle)
+/* A vector of all a rule's vectors, one behind the other, for each aggregator. */
+static ech_status create_vectors(ech_machine *machine, ech_sync *sync)
 {
-    if (handle == NULL || *handle == NULL) {
-        return;
-    }
-    ech_worker_states_destroy(&(*handle)->states);
-    ech_process_destroy(&(*handle)->process);
-    ech_free(*handle);
-    *handle = NULL;
-}
-
-ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry)
-{
-    return ech_process_register(sync->process, registry);
-}
-
-void ech_sync_observe(ech_sync *sync, ech_round_observer observer)
-{
-    sync->process->observer = observer;
-}
-
-ech_worker_states *ech_sync_worker_states(const ech_sync *sync)
-{
-    return sync->states;
-}
-
-ech_state ech_sync_model(const ech_sync *sync)
-{
-    return ech_replica_model(sync->process->replica);
-}
-
-/* ---- the parts of a round ---- */
-
-static ech_status land_slice(void *user, const ech_landing *landing)
-{
-    ech_sync *sync = user;
-    ech_process_add_step(sync->process, landing->result);
-    return ECH_OK;
-}
-
-static ech_status average(ech_sync *sync, uint32_t slot, bool in_place)
-{
-    ech_status status = ECH_OK;
-    const uint64_t value_count = sync->process->layout->value_count;
-    for (uint64_t first = 0; first < value_count && status == ECH_OK;
-         first += FINISH_SLICE_VALUES) {
-        const uint64_t left = value_count - first;
-        const ech_finish_arguments finish = {
-            .first = first,
-            .count = left < FINISH_SLICE_VALUES ? left : FINISH_SLICE_VALUES,
-            .slot = slot,
-            .in_place = in_place,
-        };
-        const ech_task_options options = {
-            .affinity = ECH_AFFINITY_HOST, .affinity_value = 0, .strict = true};
-        status = ech_flight_submit(sync->flight, 0, 0, sync->process->apps.finish, &finish,
-                                   sizeof finish, &options, NULL);
-    }
-    return status == ECH_OK ? ech_flight_land_all(sync->flight) : status;
-}
-
-static ech_status update_model(ech_sync *sync, uint32_t slot)
-{
-    ech_strategy *strategy = sync->options.strategy;
-    const bool in_place = strategy->rule->step == NULL;
-    ech_status status = average(sync, slot, in_place);
-    if (status != ECH_OK) {
-        return status;
-    }
-    const ech_state model = ech_replica_model(sync->process->replica);
-    ech_exact_sum *sum = ech_replica_sum(sync->process->replica, slot);
-    const uint64_t start_ns = ech_clock_ns();
-    status = ech_exact_sum_finish_counters(sum, model.counters);
-    if (!in_place) {
-        const ech_trainer *trainer = sync->options.trainer;
-        const ech_aggregate aggregate = {.mean = ech_replica_mean(sync->process->replica),
-                                         .weight = ech_exact_sum_weight(sum),
-                                         .weight_all = sync->weight_all};
-        ech_strategy_update(strategy, trainer->layout(trainer->self), &aggregate, model.values);
-        ech_strategy_publish(strategy, model.values);
-    }
-    sync->process->report.phase_seconds[ECH_PHASE_AGGREGATE] +=
-        ech_clock_seconds(ech_clock_ns() - start_ns);
-    return status;
-}
-
-static ech_status count_logical_bytes(ech_sync *sync)
-{
-    const uint64_t down_bytes = ech_strategy_down_bytes(sync->options.strategy);
-    const uint64_t up_bytes = ech_strategy_up_bytes(sync->options.strategy);
-    const ech_status status = ech_bytes_count(sync->options.topology, sync->selection.workers,
-                                              sync->selection.count, sync->traffic);
-    for (uint32_t tier = 0; tier < sync->process->tier_count && status == ECH_OK; tier++) {
-        sync->process->tiers[tier].logical_down = sync->traffic[tier].edges * down_bytes;
-        sync->process->tiers[tier].logical_up = sync->traffic[tier].edges * up_bytes;
-    }
-    return status;
-}
-
-static ech_status train_and_update(ech_sync *sync, uint64_t round)
-{
-    const ech_sync_options *options = &sync->options;
-    ech_status status = options->strategy->rule->select(options->strategy, options->population,
-                                                        options->seed, round, &sync->selection);
-    if (status != ECH_OK) {
-        return status;
-    }
-    sync->process->report.selected = sync->selection.count;
-    uint32_t root_slot = 0;
-    status = ech_gather_run(sync->gather, round, &sync->selection, &sync->process->report,
-                            sync->process->tiers, &root_slot);
-    if (status == ECH_OK) {
-        status = count_logical_bytes(sync);
-    }
-    if (status != ECH_OK) {
-        return status;
-    }
-    if (sync->process->report.contributed == 0) {
-        ech_log(ECH_LOG_WARNING, "round %llu: no update came, the model stays as it was",
-                (unsigned long long)round);
+    if (!rules_have_vectors(&sync->options)) {
         return ECH_OK;
     }
-    return update_model(sync, root_slot);
-}
-
-static void begin_round(ech_sync *sync, uint64_t round)
-{
-    ech_process_begin_round(sync->process, round);
-    if (sync->options.pace != NULL) {
-        sync->process->report.start_ns = sync->now_ns;
-    }
-}
-
-static void advance(ech_sync *sync, double seconds)
-{
-    sync->now_ns += (uint64_t)llround(seconds * 1e9);
-}
-
-static ech_status run_round(ech_sync *sync, uint64_t round)
-{
-    ech_process *process = sync->process;
-    ech_guard_phase("round %llu", (unsigned long long)round);
-    begin_round(sync, round);
-    ech_status status = train_and_update(sync, round);
-    advance(sync, process->report.clock_seconds);
-    if (status == ECH_OK) {
-        status = ech_process_broadcast(process);
-    }
-    if (status == ECH_OK && ech_process_evaluates(process, round)) {
-        status = ech_process_evaluate(process, NULL);
-    }
-    return status == ECH_OK
-               ? ech_process_end_round(process, ech_replica_model_view(process->replica))
-               : status;
-}
-
-/* The virtual time at which a resumed run goes on: the turns of the rounds before, once more. */
-static ech_status find_time(ech_sync *sync)
-{
-    const ech_sync_options *options = &sync->options;
+    uint32_t *homes = NULL;
+    uint32_t count = 0;
     ech_status status = ECH_OK;
-    for (uint64_t round = 1; round <= options->rounds_done && status == ECH_OK; round++) {
-        uint64_t longest_ns = 0;
-        status = options->strategy->rule->select(options->strategy, options->population,
-                                                 options->seed, round, &sync->selection);
-        for (uint32_t i = 0; i < sync->selection.count && status == ECH_OK; i++) {
-            const uint64_t taken_ns =
-                ech_pace_turn(options->pace, sync->selection.workers[i], round, 0).arrival_ns;
-            longest_ns = taken_ns > longest_ns ? taken_ns : longest_ns;
-        }
-        sync->now_ns += longest_ns;
+    if (ech_machine_rank(machine) == 0) {
+        const ech_stations_options options = stations_options(sync);
+        status = ech_stations_homes(&options, &homes, &count);
     }
+    status = ech_comm_agree(ech_machine_comm(machine), status);
+    if (status == ECH_OK) {
+        const uint64_t value_count = ech_sync_station_values(sync);
+        status = ech_worker_states_create(machine, value_count, homes, count, &sync->vectors);
+    }
+    ech_free(homes);
     return status;
 }
 
-/* The model that the first round starts from; a resumed run has told about it before. */
-static ech_status run_start(ech_sync *sync)
+uint64_t ech_sync_station_values(const ech_sync *sync)
 {
-    ech_process *process = sync->process;
-    ech_status status = sync->options.pace != NULL ? find_time(sync) : ECH_OK;
-    begin_round(sync, sync->options.rounds_done);
-    ech_strategy_publish(sync->options.strategy, ech_replica_model(process->replica).values);
-    if (status == ECH_OK) {
-        status = ech_process_broadcast(process);
-    }
-    if (status != ECH_OK || sync->options.rounds_done > 0) {
-        return status;
-    }
-    if (sync->options.evaluate_every > 0) {
-        status = ech_process_evaluate(process, NULL);
-    }
-    return status == ECH_OK
-               ? ech_process_end_round(process, ech_replica_model_view(process->replica))
-               : status;
+    return ECH_STRATEGY_VECTORS_MAX * sync->options.strategy->value_count;
 }
 
-/* ---- the run ---- */
+static ech_status list_strategies(ech_sync *sync)
+{
+    const ech_sync_options *options = &sync->options;
+    const uint32_t count = options->tiers != NULL ? options->tier_count : 1;
+    sync->alone = (ech_tier_rule){.rounds = 1, .strategy = options->strategy};
+    sync->strategies = ech_calloc(count, sizeof(const ech_strategy *));
+    if (sync->strategies == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (uint32_t tier = 0; tier < count; tier++) {
+        sync->strategies[tier] =
+            options->tiers != NULL ? options->tiers[tier].strategy : options->strategy;
+    }
+    return ECH_OK;
+}
+
+static ech_status create_process(ech_machine *machine, ech_sync *sync)
+{
+    const ech_sync_options *options = &sync->options;
+    const ech_process_options process = {
+        .trainer = options->trainer,
+        .strategy = options->strategy,
+        .strategies = sync->strategies,
+        .attack = options->attack,
+        .topology = options->topology,
+        .slot_count = sync->slot_count + (ech_sync_keeps_late(sync) ? LATE_SLOTS : 0),
+        .cell_count = 1,
+        .reserve_count = sync->cell_count - 1,
+        .rounds = options->rounds,
+        .evaluate_every = options->evaluate_every,
+    };
+    return ech_process_create(machine, &process, &sync->process);
+}
+
+static ech_status find_hostiles(ech_sync *sync)
+{
+    const ech_sync_options *options = &sync->options;
+    return options->attack.workers == 0
+               ? ECH_OK
+               : ech_hostiles_create(options->population,
+                                     ech_topology_worker_count(options->topology),
+                                     options->attack.workers, options->seed, &sync->hostiles);
+}
 
 static void weigh_population(ech_sync *sync)
 {
@@ -331,9 +201,190 @@ static void weigh_population(ech_sync *sync)
     }
 }
 
-static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
+static ech_status prepare_rank_0(ech_machine *machine, ech_sync *sync)
+{
+    ech_status status = ECH_OK;
+    if (ech_machine_rank(machine) == 0) {
+        weigh_population(sync);
+        status = find_hostiles(sync);
+        if (status == ECH_OK && ech_sync_keeps_late(sync) &&
+            ech_sync_late_bound(sync) > (uint64_t)1 << ECH_EXACT_SUM_WEIGHT_BITS_MAX) {
+            status = ech_fail(ECH_ERR_LIMIT,
+                              "twice the weights of all workers are %llu, more than 2^%d: late "
+                              "updates cannot be kept",
+                              (unsigned long long)ech_sync_late_bound(sync),
+                              ECH_EXACT_SUM_WEIGHT_BITS_MAX);
+        }
+    }
+    return ech_comm_agree(ech_machine_comm(machine), status);
+}
+
+ech_status ech_sync_create(ech_machine *machine, const ech_sync_options *options, ech_sync **out)
+{
+    *out = NULL;
+    ech_sync *sync = NULL;
+    ech_status status = ech_process_allocate(machine, sizeof *sync, (void **)&sync);
+    if (status != ECH_OK) {
+        return status;
+    }
+    sync->options = *options;
+    status = ech_comm_agree(ech_machine_comm(machine), list_strategies(sync));
+    if (status == ECH_OK) {
+        status = prepare_rank_0(machine, sync);
+    }
+    if (status == ECH_OK) {
+        status = agree_on_room(machine, sync);
+    }
+    if (status == ECH_OK) {
+        status = create_process(machine, sync);
+    }
+    if (status == ECH_OK) {
+        status = create_states(machine, sync);
+    }
+    if (status == ECH_OK) {
+        status = create_vectors(machine, sync);
+    }
+    if (status != ECH_OK) {
+        ech_sync_destroy(&sync);
+        return status;
+    }
+    sync->process->is_virtual = options->pace != NULL;
+    sync->process->rank.states = sync->states;
+    sync->station_rank =
+        (ech_station_rank){.round = &sync->process->rank, .vectors = sync->vectors};
+    *out = sync;
+    return ECH_OK;
+}
+
+void ech_sync_destroy(ech_sync **handle)
+{
+    if (handle == NULL || *handle == NULL) {
+        return;
+    }
+    ech_sync *sync = *handle;
+    ech_worker_states_destroy(&sync->vectors);
+    ech_worker_states_destroy(&sync->states);
+    ech_process_destroy(&sync->process);
+    ech_hostiles_destroy(&sync->hostiles);
+    ech_roster_clear(&sync->roster);
+    ech_free((void *)sync->strategies);
+    ech_free(sync);
+    *handle = NULL;
+}
+
+ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry)
+{
+    const ech_status status = ech_process_register(sync->process, registry);
+    return status == ECH_OK && ech_sync_has_stations(sync)
+               ? ech_station_apps_register(registry, &sync->station_rank, &sync->station_apps)
+               : status;
+}
+
+void ech_sync_observe(ech_sync *sync, ech_round_observer observer)
+{
+    sync->process->observer = observer;
+}
+
+ech_worker_states *ech_sync_worker_states(const ech_sync *sync)
+{
+    return sync->states;
+}
+
+ech_worker_states *ech_sync_station_vectors(const ech_sync *sync)
+{
+    return sync->vectors;
+}
+
+ech_state ech_sync_model(const ech_sync *sync)
+{
+    return ech_replica_model(sync->process->replica);
+}
+
+/* ---- the run ---- */
+
+static void begin_round(ech_sync *sync, uint64_t round)
+{
+    ech_process_begin_round(sync->process, round);
+    if (sync->options.pace != NULL) {
+        sync->process->report.start_ns = sync->now_ns;
+    }
+}
+
+static ech_status run_round(ech_sync *sync, uint64_t round)
+{
+    ech_process *process = sync->process;
+    ech_guard_phase("round %llu", (unsigned long long)round);
+    begin_round(sync, round);
+    ech_status status = ech_sync_train_and_update(sync, round);
+    if (status == ECH_OK) {
+        status = ech_process_broadcast(process);
+    }
+    if (status == ECH_OK && ech_process_evaluates(process, round)) {
+        status = ech_process_evaluate(process, NULL);
+    }
+    return status == ECH_OK
+               ? ech_process_end_round(process, ech_replica_model_view(process->replica))
+               : status;
+}
+
+/* The model that the first round starts from; a resumed run has told about it before. */
+static ech_status run_start(ech_sync *sync)
+{
+    ech_process *process = sync->process;
+    begin_round(sync, sync->options.rounds_done);
+    ech_strategy_publish(sync->options.strategy, ech_replica_model(process->replica).values);
+    ech_status status = ech_process_broadcast(process);
+    if (status != ECH_OK || sync->options.rounds_done > 0) {
+        return status;
+    }
+    if (sync->options.evaluate_every > 0) {
+        status = ech_process_evaluate(process, NULL);
+    }
+    return status == ECH_OK
+               ? ech_process_end_round(process, ech_replica_model_view(process->replica))
+               : status;
+}
+
+/* The virtual clock's cut-off is the roster's. */
+static ech_cutoff cutoff_of_gather(const ech_sync *sync)
 {
     const ech_sync_options *options = &sync->options;
+    if (options->pace != NULL) {
+        return (ech_cutoff){0};
+    }
+    ech_cutoff cutoff = options->cutoff;
+    const ech_select_rule *selection = &options->strategy->options.selection;
+    if (cutoff.quorum == 0 && selection->more > 0.0) {
+        cutoff.quorum = ech_select_goal(options->population, selection);
+    }
+    return cutoff;
+}
+
+static ech_status create_gather(ech_sync *sync, ech_executor *executor)
+{
+    const ech_sync_options *options = &sync->options;
+    const ech_gather_options gather = {
+        .states = sync->states,
+        .topology = options->topology,
+        .placement = options->placement,
+        .population = options->population,
+        .strategy = options->strategy,
+        .hostiles = sync->hostiles,
+        .apps = &sync->process->apps,
+        .ledger = &sync->ledger,
+        .machine = sync->process->machine,
+        .aggregators = options->aggregators,
+        .cutoff = cutoff_of_gather(sync),
+        .slot_count = sync->slot_count,
+        .weight_bound = ech_sync_keeps_late(sync) ? ech_sync_late_bound(sync) : 0,
+        .seed = options->seed,
+        .epochs = options->epochs,
+    };
+    return ech_gather_create(executor, &gather, &sync->gather);
+}
+
+static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
+{
     ech_process *process = sync->process;
     ech_status status = ech_process_begin(process, executor);
     if (status != ECH_OK) {
@@ -343,25 +394,20 @@ static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
     if (sync->traffic == NULL) {
         return ECH_ERR_MEMORY;
     }
-    weigh_population(sync);
-    const ech_gather_options gather = {
-        .states = sync->states,
-        .topology = options->topology,
-        .placement = options->placement,
-        .population = options->population,
-        .pace = options->pace,
-        .strategy = options->strategy,
-        .apps = &process->apps,
+    sync->ledger = (ech_ledger){
+        .topology = sync->options.topology,
+        .pace = sync->options.pace,
         .observer = &process->observer,
-        .machine = process->machine,
-        .aggregators = options->aggregators,
-        .slot_count = sync->slot_count,
-        .seed = options->seed,
-        .epochs = options->epochs,
+        .states = sync->states,
     };
-    status = ech_gather_create(executor, &gather, &sync->gather);
+    if (ech_sync_has_stations(sync)) {
+        const ech_stations_options options = stations_options(sync);
+        status = ech_stations_create(executor, &options, &sync->stations);
+    } else {
+        status = create_gather(sync, executor);
+    }
     return status == ECH_OK
-               ? ech_flight_create(executor, FLIGHT_CAPACITY, land_slice, sync, &sync->flight)
+               ? ech_flight_create(executor, FLIGHT_CAPACITY, ech_sync_land, sync, &sync->flight)
                : status;
 }
 
@@ -369,7 +415,7 @@ static void end_run(ech_sync *sync)
 {
     ech_flight_destroy(&sync->flight);
     ech_gather_destroy(&sync->gather);
-    ech_selection_clear(&sync->selection);
+    ech_stations_destroy(&sync->stations);
     ech_free(sync->traffic);
     sync->traffic = NULL;
     ech_process_end(sync->process);

@@ -17,14 +17,19 @@
 #ifndef ECH_FED_SYNC_H
 #define ECH_FED_SYNC_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/attack.h"
 #include "runtime/fed/pace.h"
 #include "runtime/fed/placement.h"
+#include "runtime/fed/roster.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/select.h"
+#include "runtime/fed/stations.h"
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/sum_plan.h"
 #include "runtime/fed/topology.h"
@@ -41,9 +46,15 @@ typedef struct {
     const ech_topology *topology;
     const ech_placement *placement;
     const ech_population *population;
-    const ech_pace *pace; /* the virtual clock, without a trace; NULL: the real one */
+    const ech_pace *pace; /* the virtual clock; NULL: the real one */
     /* The same everywhere. */
+    const ech_tier_rule *tiers; /* by rank; NULL: none of their own; [0] is the leader's strategy */
+    uint32_t tier_count;
+    ech_attack_options attack;
+    bool includes_aggregators; /* always all of them */
     ech_aggregators aggregators;
+    ech_cutoff cutoff; /* kept latecomers: only with a pace, and neither tiers nor a rule that
+                          looks at every update */
     uint64_t seed;
     uint64_t rounds_done;    /* of a resumed run */
     uint64_t rounds;         /* number of the last round */
@@ -60,9 +71,19 @@ void ech_sync_destroy(ech_sync **handle);
 
 ech_status ech_sync_register(ech_sync *sync, ech_app_registry *registry);
 
-/** What the workers keep between rounds, for checkpoints; NULL where the rule keeps nothing.
- * Borrowed. */
+/** What lasts between rounds beside the model, for checkpoints: what workers keep, and the vectors
+ * of aggregators' rules, by station. NULL where there is nothing. Borrowed. */
 ech_worker_states *ech_sync_worker_states(const ech_sync *sync);
+ech_worker_states *ech_sync_station_vectors(const ech_sync *sync);
+
+/** Floats of an aggregator's vectors there. */
+uint64_t ech_sync_station_values(const ech_sync *sync);
+
+/** What else decides the next round, as bytes for a checkpoint: the virtual time, and updates that
+ * are kept. Rank 0, between rounds. @param[out] bytes  the caller's: ech_free. */
+ech_status ech_sync_save(const ech_sync *sync, void **bytes, size_t *count);
+/** The same again, before the run. @return ECH_OK; ECH_ERR_FORMAT; ECH_ERR_MEMORY. */
+ech_status ech_sync_restore(ech_sync *sync, const void *bytes, size_t count);
 
 /** Who hears of the rounds; nobody until then. Rank 0, before the run. */
 void ech_sync_observe(ech_sync *sync, ech_round_observer observer);

@@ -115,15 +115,16 @@ uint32_t ech_worker_states_slot(const ech_worker_states *states, uint32_t worker
     return states->slots[worker];
 }
 
-static bool is_marked(const ech_worker_states *states, uint32_t worker)
+bool ech_worker_states_is_marked(const ech_worker_states *states, uint32_t worker)
 {
+    assert(worker < states->worker_count);
     return (states->marks[worker / 64] >> (worker % 64) & 1) != 0;
 }
 
 void ech_worker_states_mark(ech_worker_states *states, uint32_t worker)
 {
     assert(worker < states->worker_count);
-    states->marked_count += !is_marked(states, worker);
+    states->marked_count += !ech_worker_states_is_marked(states, worker);
     states->marks[worker / 64] |= UINT64_C(1) << (worker % 64);
 }
 
@@ -137,7 +138,7 @@ ech_status ech_worker_states_read(const ech_worker_states *states, uint32_t *wor
     uint64_t done = 0;
     ech_status status = ECH_OK;
     for (uint32_t worker = 0; worker < states->worker_count && status == ECH_OK; worker++) {
-        if (!is_marked(states, worker)) {
+        if (!ech_worker_states_is_marked(states, worker)) {
             continue;
         }
         char *to = (char *)values + done * states->vector_bytes;

@@ -12,6 +12,7 @@
 #ifndef ECH_FED_WORKER_STATES_H
 #define ECH_FED_WORKER_STATES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/status.h"
@@ -43,6 +44,7 @@ uint32_t ech_worker_states_home(const ech_worker_states *states, uint32_t worker
 uint32_t ech_worker_states_slot(const ech_worker_states *states, uint32_t worker);
 /** Its vector may differ from zero from now on. */
 void ech_worker_states_mark(ech_worker_states *states, uint32_t worker);
+bool ech_worker_states_is_marked(const ech_worker_states *states, uint32_t worker);
 /** Workers that were marked. */
 uint32_t ech_worker_states_count(const ech_worker_states *states);
 

@@ -70,27 +70,38 @@ Test(strategy, an_unknown_name_lists_the_known)
 Test(strategy, options_out_of_range_are_refused)
 {
     static const struct {
+        const char *rule; /* one that reads the option */
         size_t offset;
         double value;
         const char *message;
     } cases[] = {
-        {offsetof(ech_strategy_options, selection.share), 0.0,
+        {"fedavg", offsetof(ech_strategy_options, selection.share), 0.0,
          "participation is 0: expected above"},
-        {offsetof(ech_strategy_options, selection.share), 1.5, "participation is 1.5"},
-        {offsetof(ech_strategy_options, proximal), -1.0, "proximal is -1: expected at least 0"},
-        {offsetof(ech_strategy_options, dynamic), 0.0, "alpha is 0: expected above 0"},
-        {offsetof(ech_strategy_options, server_lr), 0.0, "server_lr is 0: expected above 0"},
-        {offsetof(ech_strategy_options, server_lr), INFINITY, "server_lr is inf"},
-        {offsetof(ech_strategy_options, server_momentum), 1.0, "server_momentum is 1: expected"},
-        {offsetof(ech_strategy_options, server_beta2), -0.5, "server_beta2 is -0.5: expected"},
-        {offsetof(ech_strategy_options, server_tau), NAN, "server_tau is nan: expected above 0"},
+        {"fedavg", offsetof(ech_strategy_options, selection.share), 1.5, "participation is 1.5"},
+        {"fedprox", offsetof(ech_strategy_options, proximal), -1.0,
+         "proximal is -1: expected at least 0"},
+        {"feddyn", offsetof(ech_strategy_options, dynamic), 0.0, "alpha is 0: expected above 0"},
+        {"fedadam", offsetof(ech_strategy_options, server_lr), 0.0,
+         "server_lr is 0: expected above 0"},
+        {"fedadam", offsetof(ech_strategy_options, server_lr), INFINITY, "server_lr is inf"},
+        {"fedadam", offsetof(ech_strategy_options, server_momentum), 1.0,
+         "server_momentum is 1: expected"},
+        {"fedadam", offsetof(ech_strategy_options, server_beta2), -0.5,
+         "server_beta2 is -0.5: expected"},
+        {"fedadam", offsetof(ech_strategy_options, server_tau), NAN,
+         "server_tau is nan: expected above 0"},
+        {"trimmed-mean", offsetof(ech_strategy_options, collect.trim), 0.5,
+         "trim is 0.5: expected from 0"},
+        {"geometric-median", offsetof(ech_strategy_options, collect.smoothing), 0.0,
+         "smoothing is 0: expected above 0"},
     };
     ech_layout *layout = ech_test_layout_of(1);
     ech_strategy *strategy = NULL;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ech_strategy_options options = ech_strategy_defaults("fedadam");
+        ech_strategy_options options = ech_strategy_defaults(cases[i].rule);
         memcpy((char *)&options + cases[i].offset, &cases[i].value, sizeof cases[i].value);
-        cr_expect_eq(ech_strategy_create("fedadam", &options, layout, &strategy), ECH_ERR_ARGUMENT);
+        cr_expect_eq(ech_strategy_create(cases[i].rule, &options, layout, &strategy),
+                     ECH_ERR_ARGUMENT);
         cr_expect_not_null(strstr(ech_status_message(), cases[i].message), "got: %s",
                            ech_status_message());
     }
@@ -120,7 +131,7 @@ Test(strategy, statistics_take_the_mean_difference_itself)
         if (rule->step == NULL) {
             continue;
         }
-        ech_strategy_options options = rule->defaults;
+        ech_strategy_options options = ech_strategy_defaults(rule->name);
         options.server_lr = 0.25;
         ech_strategy *strategy = NULL;
         float *global = ech_calloc(layout->value_count, sizeof *global);

@@ -133,13 +133,12 @@ typedef struct {
     float kept[WORKERS_MAX][DIMENSION_MAX];
 } federation;
 
-/* One worker's part, as round_apps.c plays it. */
-static void add_worker(const problem *p, ech_strategy *strategy, const ech_layout *layout,
-                       double momentum, uint64_t worker, federation *f, ech_exact_sum *sum)
+/* One worker's part, as round_apps.c plays it: into `update`. @return its weight. */
+static uint64_t train_worker(const problem *p, ech_strategy *strategy, const ech_layout *layout,
+                             double momentum, uint64_t worker, federation *f, float *update)
 {
     const ech_strategy_rule *rule = strategy->rule;
     ech_train_request request = {.worker = worker, .epochs = p->epochs};
-    float update[2 * DIMENSION_MAX] = {0.0F};
     const ech_worker_part part = {
         .layout = layout, .global = f->global, .update = update, .kept = f->kept[worker]};
     if (rule->prepare != NULL) {
@@ -153,21 +152,59 @@ static void add_worker(const problem *p, ech_strategy *strategy, const ech_layou
     if (rule->finish != NULL) {
         rule->finish(strategy, &part, &trained);
     }
-    const uint64_t weight = rule->weight(strategy, p->workers[worker].sample_count);
-    cr_assert_eq(ech_exact_sum_add(sum, (ech_state_view){.values = update}, weight), ECH_OK);
     if (rule->keep != NULL) {
         rule->keep(strategy, &part);
     }
+    return rule->weight(strategy, p->workers[worker].sample_count);
+}
+
+/* A round of a rule that looks at every update, as station_update.c runs it. */
+static void run_collecting(const problem *p, ech_strategy *strategy, const ech_layout *layout,
+                           double momentum, const ech_yaml_node *participants, federation *f)
+{
+    float updates[WORKERS_MAX][2 * DIMENSION_MAX] = {{0.0F}};
+    const float *list[WORKERS_MAX];
+    uint64_t weights[WORKERS_MAX];
+    const uint32_t count = (uint32_t)ech_yaml_count(participants);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t worker = (uint64_t)real_of(ech_yaml_item(participants, i));
+        weights[i] = train_worker(p, strategy, layout, momentum, worker, f, updates[i]);
+        list[i] = updates[i];
+    }
+    double below[WORKERS_MAX * WORKERS_MAX] = {0.0};
+    double squares[WORKERS_MAX * WORKERS_MAX] = {0.0};
+    double shares[WORKERS_MAX] = {0.0};
+    ech_collect_squares(list, p->dimension, 0, count, below);
+    const double *next = below;
+    for (uint32_t row = 0; row < count; row++) {
+        for (uint32_t other = 0; other < row; other++) {
+            squares[row * count + other] = *next;
+            squares[other * count + row] = *next++;
+        }
+    }
+    const ech_collect_rule *rule = strategy->rule->collect;
+    if (rule->weigh != NULL) {
+        cr_assert_eq(rule->weigh(strategy, squares, weights, count, shares), ECH_OK);
+    }
+    cr_assert_eq(ech_collect_combine(strategy, list, count, rule->weigh != NULL ? shares : NULL, 0,
+                                     p->dimension, f->global),
+                 ECH_OK);
 }
 
 /* One round of these participants, as the synchronous process runs it. */
 static void run_round(const problem *p, ech_strategy *strategy, const ech_layout *layout,
                       double momentum, const ech_yaml_node *participants, federation *f)
 {
+    if (strategy->rule->collect != NULL) {
+        run_collecting(p, strategy, layout, momentum, participants, f);
+        return;
+    }
     ech_exact_sum *sum = ech_test_sum(strategy->layout, 1000);
     for (size_t i = 0; i < ech_yaml_count(participants); i++) {
         const uint64_t worker = (uint64_t)real_of(ech_yaml_item(participants, i));
-        add_worker(p, strategy, layout, momentum, worker, f, sum);
+        float update[2 * DIMENSION_MAX] = {0.0F};
+        const uint64_t weight = train_worker(p, strategy, layout, momentum, worker, f, update);
+        cr_assert_eq(ech_exact_sum_add(sum, (ech_state_view){.values = update}, weight), ECH_OK);
     }
     float mean[2 * DIMENSION_MAX] = {0.0F};
     cr_assert_eq(ech_exact_sum_finish(sum, 0, strategy->layout->value_count, mean), ECH_OK);
@@ -195,7 +232,19 @@ static ech_strategy *create(const ech_yaml_node *expected, const ech_layout *lay
     } keys[] = {
         {"proximal", &options.proximal},         {"alpha", &options.dynamic},
         {"server_lr", &options.server_lr},       {"server_momentum", &options.server_momentum},
-        {"server_beta2", &options.server_beta2}, {"server_tau", &options.server_tau}};
+        {"server_beta2", &options.server_beta2}, {"server_tau", &options.server_tau},
+        {"trim", &options.collect.trim},         {"smoothing", &options.collect.smoothing}};
+    struct {
+        const char *key;
+        uint32_t *value;
+    } numbers[] = {{"hostile", &options.collect.hostile},
+                   {"chosen", &options.collect.chosen},
+                   {"iterations", &options.collect.iterations}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (ech_yaml_find(given, numbers[i].key) != NULL) {
+            *numbers[i].value = (uint32_t)member(given, numbers[i].key);
+        }
+    }
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (ech_yaml_find(given, keys[i].key) != NULL) {
             *keys[i].value = member(given, keys[i].key);

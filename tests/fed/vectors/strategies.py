@@ -117,6 +117,53 @@ def round_feddyn(state, w, participants, data, momentum, o):
     return np.mean(models, axis=0) - state["h"] / alpha
 
 
+def trained(w, participants, data, momentum):
+    return np.array([train(w, *data[k], momentum) for k in participants])
+
+
+def round_median(state, w, participants, data, momentum, o):
+    """Yin et al. 2018, option I."""
+    return np.median(trained(w, participants, data, momentum), axis=0)
+
+
+def round_trimmed_mean(state, w, participants, data, momentum, o):
+    """Yin et al. 2018, option II."""
+    models = np.sort(trained(w, participants, data, momentum), axis=0)
+    cut = int(o["trim"] * len(models))
+    return models[cut:len(models) - cut].mean(axis=0)
+
+
+def krum_order(models, hostile):
+    """Blanchard et al. 2017: updates by their score."""
+    scores = []
+    for i, a in enumerate(models):
+        distances = sorted(((a - b) ** 2).sum() for j, b in enumerate(models) if j != i)
+        scores.append(sum(distances[:max(len(models) - hostile - 2, 1)]))
+    return np.argsort(scores, kind="stable")
+
+
+def round_krum(state, w, participants, data, momentum, o):
+    models = trained(w, participants, data, momentum)
+    return models[krum_order(models, o["hostile"])[0]]
+
+
+def round_multi_krum(state, w, participants, data, momentum, o):
+    models = trained(w, participants, data, momentum)
+    return models[krum_order(models, o["hostile"])[:o["chosen"]]].mean(axis=0)
+
+
+def round_geometric_median(state, w, participants, data, momentum, o):
+    """Pillutla et al. 2022, algorithm 2, on the vectors themselves."""
+    models = trained(w, participants, data, momentum)
+    alpha = np.array([SIZES[k] for k in participants], float)
+    alpha /= alpha.sum()
+    z = alpha @ models
+    for _ in range(o["iterations"]):
+        beta = alpha / np.maximum(o["smoothing"], np.linalg.norm(models - z, axis=1))
+        z = beta @ models / beta.sum()
+    return z
+
+
 ADAPTIVE = dict(server_lr=0.125, server_momentum=0.9, server_beta2=0.99, server_tau=0.0625)
 CASES = [
     ("fedavg", {}),
@@ -133,6 +180,13 @@ CASES = [
     ("fednova", {}),
     ("feddyn", {"alpha": 0.25}),
     ("feddyn", {"alpha": 0.01}),
+    ("median", {}),
+    ("trimmed-mean", {"trim": 0.2}),
+    ("trimmed-mean", {"trim": 0.34}),
+    ("krum", {"hostile": 0}),
+    ("multi-krum", {"hostile": 0, "chosen": 2}),
+    ("geometric-median", {"smoothing": 1e-6, "iterations": 3}),
+    ("geometric-median", {"smoothing": 0.25, "iterations": 1}),
 ]
 
 
@@ -150,7 +204,7 @@ def mean_round(name):
 
 
 def run(name, options, momentum, workers, start):
-    run_round = globals().get("round_" + name) or mean_round(name)
+    run_round = globals().get("round_" + name.replace("-", "_")) or mean_round(name)
     state, w, models = {}, start, []
     for participants in ROUNDS:
         w = run_round(state, w, participants, workers, momentum, options)

@@ -1,0 +1,68 @@
+/**
+ * @file gather_priv.h
+ * The inside of gather.h: the round that runs (gather.c), and sums on their way up
+ * (gather_moves.c).
+ */
+#ifndef ECH_FED_GATHER_PRIV_H
+#define ECH_FED_GATHER_PRIV_H
+
+#include <stdbool.h>
+
+#include "runtime/fed/flight.h"
+#include "runtime/fed/gather.h"
+
+enum ech_gather_landing {
+    ECH_LANDED_OPEN,
+    ECH_LANDED_TRAIN,
+    ECH_LANDED_MERGE,
+    ECH_LANDED_SEND,
+    ECH_LANDED_RECEIVE
+};
+
+/* A host's slots, and the last move between hosts that it takes part in. */
+typedef struct {
+    uint32_t *free_slots;
+    uint32_t free_count;
+    ech_future *last_move; /* valid while moves are in flight */
+    uint32_t moves_in_flight;
+} ech_gather_host;
+
+struct ech_gather {
+    ech_gather_options options;
+    ech_sum_plan *plan;
+    ech_flight *flight;
+    ech_gather_host *hosts;
+    uint32_t host_count;
+    ech_future **opening; /* of each sum, while in flight */
+    uint32_t *ready;      /* sums whose contributions are all in, to be moved */
+    uint32_t *path;       /* open sums from the root to where workers are being submitted */
+
+    /* of the round that runs */
+    uint64_t round;
+    uint64_t weight_bound;
+    ech_participant *participants; /* borrowed */
+    uint32_t participant_count;
+    uint32_t trained_count; /* cancelled ones too */
+    uint32_t cancelled_count;
+    uint64_t start_ns; /* monotonic */
+    bool is_cut_off;
+    uint32_t ready_count;
+    uint32_t path_count;
+    ech_ledger *ledger;
+};
+
+/** A task for the leader rank of a host. */
+ech_task_options ech_gather_for_leader(const ech_gather *gather, uint32_t host);
+
+/** One of the contributions that a sum waits for has come, or will not come. */
+void ech_gather_contribution_is_in(ech_gather *gather, uint32_t sum);
+
+void ech_gather_free_slot(ech_gather *gather, ech_sum_node *node);
+
+/** Hand a complete sum to its parent: by a merge on its host, or by a move to another. */
+ech_status ech_gather_submit_departure(ech_gather *gather, uint32_t sum);
+
+/** A part of a departure has landed. */
+void ech_gather_land_departure(ech_gather *gather, const ech_landing *landing);
+
+#endif
