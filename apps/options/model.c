@@ -12,12 +12,14 @@ static const ech_option options[] = {
 static ech_status check_model(const ech_config *config)
 {
     const bool has_file = ech_config_has(config, "model.file");
+    const bool has_name = ech_config_has(config, "model.name");
     if (ech_config_has(config, "train.plugin")) {
-        return !has_file && !ech_config_has(config, "model.name")
+        return !has_file && !has_name
                    ? ECH_OK
-                   : ech_config_fail(config, "model", "expected none: train.plugin brings its own");
+                   : ech_config_fail(config, has_file ? "model.file" : "model.name",
+                                     "expected none: train.plugin brings its own");
     }
-    if (has_file == ech_config_has(config, "model.name")) {
+    if (has_file == has_name) {
         return ech_config_fail(config, "model.name",
                                "%s: expected model {name: smallconv} or {file: MODEL.yaml}",
                                has_file ? "given with model.file" : "missing");
