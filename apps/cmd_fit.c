@@ -7,7 +7,6 @@
 #include "apps/fit/fit_job.h"
 #include "apps/fit/fit_line.h"
 #include "apps/fit_options.h"
-#include "runtime/base/log.h"
 #include "runtime/mpi/comm.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/interrupt.h"
@@ -34,20 +33,6 @@ static ech_status run(const ech_fit_arguments *arguments)
     return status;
 }
 
-/* Every rank comes here with the same status: one of them tells it. */
-static int end(ech_status status)
-{
-    const int exit_code = ech_status_exit_code(status);
-    if (status != ECH_OK && ech_mpi_rank() == 0) {
-        ech_log_set_rank(-1);
-        ech_log(status == ECH_ERR_INTERRUPTED ? ECH_LOG_WARNING : ECH_LOG_ERROR, "%s",
-                ech_status_message());
-    }
-    ech_guard_box()->reported = 1;
-    ech_mpi_finish();
-    return exit_code;
-}
-
 int ech_cmd_fit(int argc, char **argv)
 {
     ech_fit_line line;
@@ -59,5 +44,5 @@ int ech_cmd_fit(int argc, char **argv)
         ech_options_print(stdout, sections, count);
         return EXIT_SUCCESS;
     }
-    return end(run(&line.arguments));
+    return ech_command_end_job(run(&line.arguments));
 }

@@ -6,6 +6,8 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/text.h"
+#include "runtime/mpi/comm.h"
+#include "runtime/mpi/guard.h"
 
 enum { NAME_BYTES = 128, COMMANDS_MAX = 64, EXIT_BAD_USAGE = 2 };
 
@@ -86,4 +88,17 @@ int ech_command_exit_input(ech_status status)
 {
     const int code = ech_command_exit(status);
     return status == ECH_ERR_FILE ? EXIT_BAD_USAGE : code;
+}
+
+int ech_command_end_job(ech_status status)
+{
+    const int exit_code = ech_status_exit_code(status);
+    if (status != ECH_OK && ech_mpi_rank() == 0) {
+        ech_log_set_rank(-1);
+        ech_log(status == ECH_ERR_INTERRUPTED ? ECH_LOG_WARNING : ECH_LOG_ERROR, "%s",
+                ech_status_message());
+    }
+    ech_guard_box()->reported = 1;
+    ech_mpi_finish();
+    return exit_code;
 }

@@ -40,6 +40,12 @@ int ech_command_exit(ech_status status);
  */
 int ech_command_exit_input(ech_status status);
 
+/**
+ * The same for a job whose ranks all come here with the same status: rank 0 tells it, and MPI ends.
+ * An early stop is a warning.
+ */
+int ech_command_end_job(ech_status status);
+
 /* The commands, each in its file cmd_<name>.c. */
 int ech_cmd_data(int argc, char **argv);
 int ech_cmd_inspect(int argc, char **argv);
@@ -51,6 +57,7 @@ int ech_cmd_topo(int argc, char **argv);
 int ech_cmd_bench(int argc, char **argv);
 int ech_cmd_bench_kernels(int argc, char **argv);
 int ech_cmd_bench_pool(int argc, char **argv);
+int ech_cmd_bench_round(int argc, char **argv);
 int ech_cmd_verify(int argc, char **argv);
 
 #endif

@@ -16,9 +16,11 @@
 #include "runtime/base/status.h"
 #include "runtime/fed/attack.h"
 #include "runtime/fed/pace.h"
+#include "runtime/fed/placement.h"
 #include "runtime/fed/roster.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
+#include "runtime/fed/transfer.h"
 
 /* Each enum in the order of its option's choices, as those of kernels/ and fed/ are
  * (data.split.kind: ech_split_kind, then ids, file).
@@ -32,7 +34,6 @@ typedef enum {
 } ech_fit_topology_kind;
 typedef enum { ECH_FIT_PROCESS_SYNC, ECH_FIT_PROCESS_ASYNC } ech_fit_process;
 typedef enum { ECH_FIT_FUSED, ECH_FIT_MATERIALISED } ech_fit_aggregators;
-typedef enum { ECH_FIT_TRANSFER_SHARED } ech_fit_transfer;
 typedef enum {
     ECH_FIT_LEADER_AUTO,
     ECH_FIT_LEADER_TRAINS,
@@ -118,7 +119,8 @@ typedef struct {
     ech_engine_choice engine;
     ech_fit_leader leader;
     ech_fit_aggregators aggregators;
-    ech_fit_transfer transfer;
+    ech_homes workers_on;
+    ech_transfer_options transfer;
 
     struct {
         uint64_t every; /* rounds; 0: at the end only */

@@ -4,13 +4,14 @@
 #   setup_packages NAME...        install what is missing of the build's packages and these
 #   setup_build PRESET TARGET... [-- OPTION...]   configure (with OPTIONs) and build
 
-# What the build needs. One more, libxsmm-dev, makes it faster where Debian has it (not on ARM).
+# What the build needs. Of the rest, where Debian has it, libxsmm-dev makes it faster (not on ARM)
+# and libhiredis-dev gives `transfer: redis`.
 setup_build_packages=(
   gcc libc6-dev make cmake ninja-build pkg-config
   mpich libmpich-dev libhdf5-mpich-dev libopenblas-dev libhwloc-dev libyaml-dev
   librandom123-dev libxxhash-dev zlib1g-dev libcriterion-dev
 )
-setup_optional_packages=(libxsmm-dev)
+setup_optional_packages=(libxsmm-dev libhiredis-dev)
 
 setup_is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

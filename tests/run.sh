@@ -84,7 +84,8 @@ check_tidy() {
 }
 
 setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
-  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev util-linux
+  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev \
+  util-linux redis-server
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"

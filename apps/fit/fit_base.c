@@ -163,8 +163,45 @@ ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *argum
     return status == ECH_OK ? create_trainer(base) : status;
 }
 
+ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
+                                       ech_fit_process_handle **out)
+{
+    *out = NULL;
+    ech_status status = ECH_OK;
+    if (base->is_first) {
+        status = ech_fit_tree_populate(&base->tree, base->machine, base->trainer);
+    }
+    status = ech_fit_base_agree(base, status);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const ech_fit_options *options = &base->options;
+    status = ech_transfer_create(base->machine, &options->transfer, &base->transfer);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const ech_sync_options common = {
+        .trainer = base->trainer,
+        .strategy = base->strategy,
+        .topology = base->tree.topology,
+        .placement = base->tree.placement,
+        .population = base->tree.population,
+        .aggregators = options->aggregators == ECH_FIT_FUSED ? ECH_AGGREGATORS_FUSED
+                                                             : ECH_AGGREGATORS_MATERIALISED,
+        .homes = options->workers_on,
+        .transfer = base->transfer,
+        .seed = options->seed,
+        .rounds_done = rounds_done,
+        .rounds = options->rounds,
+        .evaluate_every = options->evaluate_every,
+        .epochs = options->train.epochs,
+    };
+    return ech_fit_process_create(base->machine, options, base->io, &common, out);
+}
+
 void ech_fit_base_clear(ech_fit_base *base)
 {
+    ech_transfer_destroy(&base->transfer);
     ech_strategy_destroy(&base->strategy);
     ech_fit_trainer_destroy(&base->kernels);
     ech_network_destroy(&base->network);

@@ -14,6 +14,7 @@
 #include "apps/fit/fit_data.h"
 #include "apps/fit/fit_job.h"
 #include "apps/fit/fit_plugins.h"
+#include "apps/fit/fit_process.h"
 #include "apps/fit/fit_trainer.h"
 #include "apps/fit/fit_tree.h"
 #include "apps/fit_options.h"
@@ -48,6 +49,7 @@ typedef struct {
     ech_strategy *strategy;
     /* What must be the same on every rank, and after a resume, for the same bits. */
     char engines[ECH_FIT_ENGINES_BYTES];
+    ech_transfer *transfer;
 } ech_fit_base;
 
 /**
@@ -60,6 +62,11 @@ typedef struct {
 ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *arguments,
                               const ech_failure *prepared, ech_io **io);
 void ech_fit_base_clear(ech_fit_base *base);
+
+/** Place the tree, and make the process that the configuration asks for; it goes on after
+ *  `rounds_done`. To be destroyed before the base. */
+ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
+                                       ech_fit_process_handle **out);
 
 /** The ranks agree on failure. */
 ech_status ech_fit_base_agree(const ech_fit_base *base, ech_status mine);

@@ -62,35 +62,6 @@ static ech_status find_checkpoint(fit_job *job)
     return ech_comm_broadcast(job->base.comm, &job->rounds_done, sizeof job->rounds_done, 0);
 }
 
-static ech_status create_process(fit_job *job)
-{
-    ech_status status = ECH_OK;
-    if (job->base.is_first) {
-        status = ech_fit_tree_populate(&job->base.tree, job->base.machine, job->base.trainer);
-    }
-    status = agree(job, status);
-    if (status != ECH_OK) {
-        return status;
-    }
-    const ech_sync_options options = {
-        .trainer = job->base.trainer,
-        .strategy = job->base.strategy,
-        .topology = job->base.tree.topology,
-        .placement = job->base.tree.placement,
-        .population = job->base.tree.population,
-        .aggregators = job->base.options.aggregators == ECH_FIT_FUSED
-                           ? ECH_AGGREGATORS_FUSED
-                           : ECH_AGGREGATORS_MATERIALISED,
-        .seed = job->base.options.seed,
-        .rounds_done = job->rounds_done,
-        .rounds = job->base.options.rounds,
-        .evaluate_every = job->base.options.evaluate_every,
-        .epochs = job->base.options.train.epochs,
-    };
-    return ech_fit_process_create(job->base.machine, &job->base.options, job->base.io, &options,
-                                  &job->process);
-}
-
 static ech_fit_keepers keepers_of(const fit_job *job)
 {
     return (ech_fit_keepers){
@@ -257,7 +228,7 @@ static ech_status start(fit_job *job, const ech_fit_arguments *arguments,
         status = find_checkpoint(job);
     }
     if (status == ECH_OK) {
-        status = create_process(job);
+        status = ech_fit_base_create_process(&job->base, job->rounds_done, &job->process);
     }
     if (status == ECH_OK) {
         status = create_executor(job);

@@ -48,8 +48,10 @@ static ech_status tell_config(ech_comm *comm, const ech_fit_arguments *arguments
     if (status == ECH_OK && ech_comm_rank(comm) != 0) {
         size_t count = 0;
         const ech_option_section *sections = ech_fit_sections(&count);
-        status = ech_config_load_text(*text, bytes - 1, arguments->config_path, NULL, 0, sections,
-                                      count, config);
+        status = ech_config_load_text(*text, bytes - 1,
+                                      arguments->config_path != NULL ? arguments->config_path
+                                                                     : "command line",
+                                      NULL, 0, sections, count, config);
     }
     return ech_comm_agree(comm, status);
 }

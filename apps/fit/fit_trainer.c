@@ -41,7 +41,7 @@ static uint64_t count_samples(void *self, uint64_t worker)
 static void return_model(const ech_fit_trainer *trainer, ech_state_view global, ech_state update)
 {
     const ech_layout *layout = trainer->network->layout;
-    memcpy(update.values, global.values, layout->value_count * sizeof *update.values);
+    ech_memory_copy(update.values, global.values, layout->value_count * sizeof *update.values);
     if (layout->counter_count > 0) {
         memcpy(update.counters, global.counters, layout->counter_count * sizeof *update.counters);
     }

@@ -24,11 +24,11 @@ static const ech_option options[] = {
      .choices = "fused|materialised",
      .standard = "fused",
      .help = "one sum a rank, or one an aggregator with bytes over each edge"},
-    {.key = "transfer",
+    {.key = "workers_on",
      .type = ECH_OPTION_CHOICE,
-     .choices = "shared",
-     .standard = "shared",
-     .help = "how a rank gets the global model: it reads its host's one copy in place"},
+     .choices = "any|host|rank",
+     .standard = "any",
+     .help = "where a worker trains: any rank, by need; one of its own host; one rank that is its"},
 };
 
 static void read_machine(const ech_config *config, ech_fit_options *out)
@@ -37,7 +37,7 @@ static void read_machine(const ech_config *config, ech_fit_options *out)
     out->engine = (ech_engine_choice)ech_config_choice(config, "engine");
     out->leader = (ech_fit_leader)ech_config_choice(config, "leader");
     out->aggregators = (ech_fit_aggregators)ech_config_choice(config, "aggregators");
-    out->transfer = (ech_fit_transfer)ech_config_choice(config, "transfer");
+    out->workers_on = (ech_homes)ech_config_choice(config, "workers_on");
 }
 
 const ech_fit_section ech_fit_machine_section = {

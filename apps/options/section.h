@@ -32,6 +32,7 @@ extern const ech_fit_section ech_fit_attack_section;
 extern const ech_fit_section ech_fit_clock_section;
 extern const ech_fit_section ech_fit_training_section;
 extern const ech_fit_section ech_fit_machine_section;
+extern const ech_fit_section ech_fit_transfer_section;
 extern const ech_fit_section ech_fit_checkpoint_section;
 
 /** The key's value into `out`; without one, what stands there stays. */

@@ -2,12 +2,24 @@
 #include "runtime/base/memory.h"
 
 #include <errno.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum {
+    LINE_TEXT_BYTES = 256,
+    CACHE_LINE_BYTES = 64,
+    /* About a core's own cache: what is smaller is read again soon from there. */
+    STREAM_BYTES_MIN = 1 << 20
+};
 
 /* Sits in front of each block; as large as the alignment, so that the block behind it is aligned.
  */
@@ -141,4 +153,48 @@ uint64_t ech_memory_peak_rss_bytes(void)
         return 0;
     }
     return (uint64_t)usage.ru_maxrss * 1024U;
+}
+
+uint64_t ech_memory_pss_bytes(void)
+{
+    FILE *file = fopen("/proc/self/smaps_rollup", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    char line[LINE_TEXT_BYTES];
+    unsigned long long kib = 0;
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file) != NULL) {
+        found = sscanf(line, "Pss: %llu", &kib) == 1;
+    }
+    fclose(file);
+    return (uint64_t)kib * 1024U;
+}
+
+#if defined(__SSE2__)
+static void stream(char *destination, const char *source, size_t bytes)
+{
+    const size_t vector = sizeof(__m128i);
+    for (size_t at = 0; at < bytes; at += 4 * vector) {
+        for (size_t i = 0; i < 4; i++) {
+            const __m128i values = _mm_loadu_si128((const __m128i_u *)(source + at + i * vector));
+            _mm_stream_si128((__m128i *)(void *)(destination + at + i * vector), values);
+        }
+    }
+    _mm_sfence();
+}
+#endif
+
+void ech_memory_copy(void *restrict destination, const void *restrict source, size_t bytes)
+{
+    size_t done = 0;
+#if defined(__SSE2__)
+    if (bytes >= STREAM_BYTES_MIN) {
+        const size_t lead = -(uintptr_t)destination % CACHE_LINE_BYTES;
+        memcpy(destination, source, lead);
+        done = lead + (bytes - lead) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+        stream((char *)destination + lead, (const char *)source + lead, done - lead);
+    }
+#endif
+    memcpy((char *)destination + done, (const char *)source + done, bytes - done);
 }

@@ -1,4 +1,5 @@
 #include "runtime/fed/exact_kernels_body.h"
+#include "runtime/fed/exact_kernels_rounding.h"
 
 const ech_exact_kernels ech_exact_kernels_portable = {
     .name = "portable",

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "runtime/fed/exact_sum.h"
 
+#include <assert.h>
 #include <fenv.h>
 #include <math.h>
 #include <string.h>
@@ -128,10 +129,13 @@ ech_status ech_exact_sum_attach(void *memory, const ech_layout *layout, ech_exac
         return ECH_ERR_MEMORY;
     }
     sum->bins = ech_alloc(layout->tensor_count);
-    if (sum->bins == NULL) {
-        ech_free(sum);
+    sum->expected = ech_alloc(layout->tensor_count);
+    sum->magnitudes = ech_calloc(layout->tensor_count, sizeof *sum->magnitudes);
+    if (sum->bins == NULL || sum->expected == NULL || sum->magnitudes == NULL) {
+        ech_exact_sum_destroy(&sum);
         return ECH_ERR_MEMORY;
     }
+    memset(sum->expected, ECH_EXACT_BIN_NONE, layout->tensor_count);
     sum->header = header;
     sum->layout = layout;
     sum->kernels = ech_exact_kernels_best();
@@ -173,6 +177,8 @@ void ech_exact_sum_destroy(ech_exact_sum **sum)
         munmap((*sum)->header, (*sum)->mapped_bytes);
     }
     ech_free((*sum)->bins);
+    ech_free((*sum)->expected);
+    ech_free((*sum)->magnitudes);
     ech_free(*sum);
     *sum = NULL;
 }
@@ -242,30 +248,25 @@ static uint8_t bin_of(uint32_t magnitude_bits)
     return (uint8_t)(shifted / ECH_EXACT_BIN_EXPONENTS);
 }
 
-static ech_status find_bins(const ech_exact_sum *sum, const float *values)
+/* The bins that the update's tensors were found to be in; not all need exist yet. */
+static ech_status find_bins(ech_exact_sum *sum, const uint32_t *magnitudes)
 {
     for (size_t t = 0; t < sum->layout->tensor_count; t++) {
-        const ech_tensor *tensor = &sum->layout->tensors[t];
-        if (tensor->kind == ECH_TENSOR_COUNTER) {
-            sum->bins[t] = ECH_EXACT_BIN_NONE;
-            continue;
-        }
-        const uint32_t bits = sum->kernels->max_magnitude(values + tensor->offset, tensor->count);
-        if (bits >= FLOAT_INFINITY_BITS) {
+        if (magnitudes[t] >= FLOAT_INFINITY_BITS) {
             return ech_fail(ECH_ERR_NUMERIC, "tensor %s holds a value that is not finite",
-                            tensor->name);
+                            sum->layout->tensors[t].name);
         }
-        sum->bins[t] = bin_of(bits);
+        sum->bins[t] = bin_of(magnitudes[t]);
     }
     return ECH_OK;
 }
 
-static ech_status claim_bins(ech_exact_sum *sum)
+static ech_status claim_bins(ech_exact_sum *sum, const uint8_t *bins)
 {
     for (size_t t = 0; t < sum->layout->tensor_count; t++) {
         ech_exact_extent extent;
-        if (sum->bins[t] != ECH_EXACT_BIN_NONE) {
-            const ech_status status = ech_exact_extent_claim(sum, t, sum->bins[t], &extent);
+        if (bins[t] != ECH_EXACT_BIN_NONE) {
+            const ech_status status = ech_exact_extent_claim(sum, t, bins[t], &extent);
             if (status != ECH_OK) {
                 return status;
             }
@@ -274,96 +275,182 @@ static ech_status claim_bins(ech_exact_sum *sum)
     return ECH_OK;
 }
 
-static ech_status add_stripe(const ech_exact_sum *sum, const ech_exact_extent *extent,
-                             const ech_tensor *tensor, uint64_t stripe, const float *values,
-                             double scale, int64_t weight)
+/* One update on its way into the sum. Negative weights take it out again, exactly. */
+typedef struct {
+    ech_exact_sum *sum;
+    const float *values;
+    int64_t weight;
+} addition;
+
+/* A tensor and the bin that it goes to, while some of its stripes are added. */
+typedef struct {
+    const ech_tensor *tensor;
+    const float *values;
+    ech_exact_extent extent; /* of the bin, unless there is none */
+    double scale;
+    uint8_t bin;
+} target;
+
+static target aim(const addition *add, size_t t, uint8_t bin)
 {
+    const ech_tensor *tensor = &add->sum->layout->tensors[t];
+    target to = {.tensor = tensor, .values = add->values + tensor->offset, .bin = bin};
+    if (bin != ECH_EXACT_BIN_NONE) {
+        const bool found = ech_exact_extent_find(add->sum, t, bin, &to.extent);
+        assert(found);
+        (void)found;
+        to.scale = ldexp(1.0, ech_exact_bin_scale(add->sum, bin));
+    }
+    return to;
+}
+
+/* Adds a stripe if the bin has room for its values. @param[out] magnitude  of the stripe. The bin
+ * is told by what the stripe holds, so that the same call with the weight negated undoes it. */
+static ech_status add_stripe(const addition *add, const target *to, uint64_t stripe,
+                             uint32_t *magnitude)
+{
+    const ech_exact_kernels *kernels = add->sum->kernels;
     const uint64_t first = stripe * ECH_EXACT_STRIPE_ELEMENTS;
-    const uint64_t left = tensor->count - first;
+    const uint64_t left = to->tensor->count - first;
     const uint64_t count = left < ECH_EXACT_STRIPE_ELEMENTS ? left : ECH_EXACT_STRIPE_ELEMENTS;
+    *magnitude = kernels->max_magnitude(to->values + first, count);
+    if (to->bin == ECH_EXACT_BIN_NONE ||
+        (*magnitude != 0 && (*magnitude >= FLOAT_INFINITY_BITS || bin_of(*magnitude) > to->bin))) {
+        return ECH_OK;
+    }
     bool filled = false;
-    const ech_status status = ech_exact_stripe_lock(&extent->stripes[stripe], &filled);
+    const ech_status status = ech_exact_stripe_lock(&to->extent.stripes[stripe], &filled);
     if (status != ECH_OK) {
         return status;
     }
-    (filled ? sum->kernels->add : sum->kernels->store)(
-        extent->sums + first, values + tensor->offset + first, count, scale, weight);
-    ech_exact_stripe_unlock(&extent->stripes[stripe]);
+    (filled ? kernels->add : kernels->store)(to->extent.sums + first, to->values + first, count,
+                                             to->scale, add->weight);
+    ech_exact_stripe_unlock(&to->extent.stripes[stripe]);
     return ECH_OK;
 }
 
-/* Stripes [first, end) of one tensor. */
-static ech_status add_tensor(const ech_exact_sum *sum, uint64_t t, uint64_t first, uint64_t end,
-                             const float *values, int64_t weight)
+/* Stripes [first, end) of one tensor; its magnitude grows by theirs. */
+static ech_status add_tensor(const addition *add, size_t t, uint8_t bin, uint64_t first,
+                             uint64_t end, uint32_t *magnitude)
 {
-    ech_exact_extent extent;
-    if (sum->bins[t] == ECH_EXACT_BIN_NONE ||
-        !ech_exact_extent_find(sum, t, sum->bins[t], &extent)) {
-        return ECH_OK;
-    }
-    const double scale = ldexp(1.0, ech_exact_bin_scale(sum, sum->bins[t]));
+    const target to = aim(add, t, bin);
     ech_status status = ECH_OK;
     for (uint64_t stripe = first; stripe < end && status == ECH_OK; stripe++) {
-        status = add_stripe(sum, &extent, &sum->layout->tensors[t], stripe, values, scale, weight);
+        uint32_t found = 0;
+        status = add_stripe(add, &to, stripe, &found);
+        *magnitude = found > *magnitude ? found : *magnitude;
     }
     return status;
+}
+
+static uint64_t stripes_of(const ech_layout *layout, size_t t)
+{
+    const ech_tensor *tensor = &layout->tensors[t];
+    return tensor->kind == ECH_TENSOR_COUNTER ? 0 : ech_exact_stripe_count(tensor->count);
 }
 
 static uint64_t total_stripes(const ech_layout *layout)
 {
     uint64_t total = 0;
     for (size_t t = 0; t < layout->tensor_count; t++) {
-        total += ech_exact_stripe_count(layout->tensors[t].count);
+        total += stripes_of(layout, t);
     }
     return total;
 }
 
 /* Those of the model's stripes, counted through all tensors, that lie in [begin, end). */
-static ech_status add_stripes(const ech_exact_sum *sum, uint64_t begin, uint64_t end,
-                              const float *values, int64_t weight)
+static ech_status add_stripes(const addition *add, uint64_t begin, uint64_t end)
 {
+    ech_exact_sum *sum = add->sum;
     uint64_t tensor_begin = 0;
     ech_status status = ECH_OK;
     for (size_t t = 0; t < sum->layout->tensor_count && tensor_begin < end; t++) {
-        const uint64_t count = ech_exact_stripe_count(sum->layout->tensors[t].count);
+        const uint64_t count = stripes_of(sum->layout, t);
         const uint64_t tensor_end = tensor_begin + count;
         if (tensor_end > begin && status == ECH_OK) {
             const uint64_t first = begin > tensor_begin ? begin - tensor_begin : 0;
             const uint64_t last = end < tensor_end ? end - tensor_begin : count;
-            status = add_tensor(sum, t, first, last, values, weight);
+            status = add_tensor(add, t, sum->expected[t], first, last, &sum->magnitudes[t]);
         }
         tensor_begin = tensor_end;
     }
     return status;
 }
 
-/* Around the model once, from this handle's own place. */
-static ech_status add_values(const ech_exact_sum *sum, const float *values, int64_t weight)
+/* Around the model once, from this handle's own place, into the bins that are expected. */
+static ech_status add_values(const addition *add)
 {
+    ech_exact_sum *sum = add->sum;
     const uint64_t total = total_stripes(sum->layout);
     const uint64_t start = sum->start % (total > 0 ? total : 1);
-    const ech_status status = add_stripes(sum, start, total, values, weight);
-    return status == ECH_OK ? add_stripes(sum, 0, start, values, weight) : status;
+    memset(sum->magnitudes, 0, sum->layout->tensor_count * sizeof *sum->magnitudes);
+    const ech_status status = add_stripes(add, start, total);
+    return status == ECH_OK ? add_stripes(add, 0, start) : status;
+}
+
+/* Tensors that went to another bin than their own go to their own: into it, out of the other. */
+static ech_status move_to_own_bins(const addition *add)
+{
+    ech_exact_sum *sum = add->sum;
+    const addition back = {add->sum, add->values, -add->weight};
+    ech_status status = ECH_OK;
+    for (size_t t = 0; t < sum->layout->tensor_count && status == ECH_OK; t++) {
+        const uint64_t count = stripes_of(sum->layout, t);
+        uint32_t magnitude = 0;
+        if (sum->bins[t] == sum->expected[t]) {
+            continue;
+        }
+        status = add_tensor(&back, t, sum->expected[t], 0, count, &magnitude);
+        if (status == ECH_OK) {
+            status = add_tensor(add, t, sum->bins[t], 0, count, &magnitude);
+        }
+        sum->expected[t] = sum->bins[t];
+    }
+    return status;
+}
+
+/*
+ * The update is read once: each stripe is looked at and added while it is in the cache, to the bin
+ * where the tensor of the update before it was, which nearly always is this one's too. What turns
+ * out to have gone astray is taken out again: integers leave no trace.
+ */
+static ech_status add_in_one_pass(const addition *add)
+{
+    ech_exact_sum *sum = add->sum;
+    ech_status status = claim_bins(sum, sum->expected);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = add_values(add);
+    if (status != ECH_OK) {
+        return status;
+    }
+    status = find_bins(sum, sum->magnitudes);
+    if (status == ECH_OK) {
+        status = claim_bins(sum, sum->bins);
+    }
+    if (status == ECH_OK) {
+        return move_to_own_bins(add);
+    }
+    const ech_failure failure = ech_failure_keep(status);
+    const addition back = {add->sum, add->values, -add->weight};
+    status = add_values(&back);
+    return status == ECH_OK ? ech_failure_restore(&failure) : status;
 }
 
 static ech_status add_update(ech_exact_sum *sum, ech_state_view update, uint64_t weight)
 {
-    ech_status status = find_bins(sum, update.values);
-    if (status == ECH_OK) {
-        status = ech_exact_weight_reserve(sum, weight);
-    }
+    ech_status status = ech_exact_weight_reserve(sum, weight);
     if (status != ECH_OK) {
         return status;
     }
-    status = claim_bins(sum);
-    if (status != ECH_OK) {
-        ech_exact_weight_return(sum, weight);
-        return status;
-    }
-    status = add_values(sum, update.values, (int64_t)weight);
+    const addition add = {sum, update.values, (int64_t)weight};
+    status = add_in_one_pass(&add);
     if (status == ECH_OK) {
         ech_exact_counters_raise(sum, update.counters);
         atomic_fetch_add_explicit(&sum->header->update_count, 1, memory_order_relaxed);
+    } else if (status != ECH_ERR_TIMEOUT) {
+        ech_exact_weight_return(sum, weight);
     }
     return status;
 }

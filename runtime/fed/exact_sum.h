@@ -58,6 +58,12 @@ ech_status ech_exact_sum_format(void *memory, uint64_t bytes, const ech_layout *
  */
 ech_status ech_exact_sum_attach(void *memory, const ech_layout *layout, ech_exact_sum **out);
 
+/**
+ * Have the pages of one bin a tensor, where nearly every round ends, before the first round: made
+ * by the first process that asks, and mapped in each. ECH_ERR_MEMORY.
+ */
+ech_status ech_exact_sum_populate(ech_exact_sum *sum);
+
 /** A sum in memory of its own, formatted, for one process. */
 ech_status ech_exact_sum_create(const ech_layout *layout, ech_exact_sum **out);
 

@@ -51,7 +51,11 @@ struct ech_exact_sum {
     _Atomic int64_t *counters; /* of the layout; INT64_MIN before the first update */
     uint64_t populated_bytes;  /* of the arena, by this process */
     uint64_t start;            /* where the next add begins its way around the model */
-    uint8_t *bins;             /* scratch: a tensor's bin in the update at hand */
+    /* Scratch, an entry a tensor: of the update at hand its bin and largest magnitude so far, and
+     * the bin of the update before it. */
+    uint8_t *bins;
+    uint8_t *expected;
+    uint32_t *magnitudes;
 };
 
 /* One bin of one tensor in this process' address space. */

@@ -100,6 +100,7 @@ void ech_gather_destroy(ech_gather **handle)
     ech_free((void *)gather->opening);
     ech_free(gather->ready);
     ech_free(gather->path);
+    ech_free(gather->waiting);
     ech_sum_plan_destroy(&gather->plan);
     ech_free(gather);
     *handle = NULL;
@@ -124,12 +125,12 @@ static void training_is_over(ech_gather *gather)
     }
 }
 
-/* A training has ended, or never began. */
-static void count_training(ech_gather *gather)
+/* A participant is in its sum, or left out for good. */
+static void settle(ech_gather *gather)
 {
-    gather->trained_count++;
+    gather->settled_count++;
     if (gather->options.aggregators == ECH_AGGREGATORS_FUSED &&
-        gather->trained_count == gather->participant_count) {
+        gather->settled_count == gather->participant_count) {
         training_is_over(gather);
     }
 }
@@ -137,23 +138,45 @@ static void count_training(ech_gather *gather)
 /* The round is over before a worker's training has begun. */
 static void leave_out(ech_gather *gather)
 {
+    gather->trained_count++;
     gather->cancelled_count++;
     gather->ledger->report->late++;
-    count_training(gather);
+    settle(gather);
+}
+
+/* What a worker's sum has been waiting for since it was submitted. */
+static void end_contribution(ech_gather *gather, const ech_participant *who)
+{
+    if (who->sum != ECH_SUM_NONE) {
+        ech_gather_contribution_is_in(gather, who->sum);
+    }
 }
 
 static ech_status land_train(ech_gather *gather, uint32_t index, const ech_train_outcome *outcome)
 {
     ech_participant *who = &gather->participants[index];
-    if (who->sum != ECH_SUM_NONE) {
-        ech_gather_contribution_is_in(gather, who->sum);
-    }
     if (outcome == NULL) {
+        end_contribution(gather, who);
         leave_out(gather);
         return ECH_OK;
     }
-    count_training(gather);
+    gather->trained_count++;
+    who->host = (uint32_t)outcome->host;
+    if (gather->options.collects && outcome->refused == 0) {
+        gather->waiting[gather->waiting_count++] = index;
+    } else {
+        end_contribution(gather, who);
+        settle(gather);
+    }
     return ech_ledger_add_training(gather->ledger, who, outcome);
+}
+
+static void land_collect(ech_gather *gather, uint32_t index, const ech_step_result *step)
+{
+    const ech_participant *who = &gather->participants[index];
+    ech_ledger_add_collection(gather->ledger, who, step);
+    end_contribution(gather, who);
+    settle(gather);
 }
 
 static ech_status land(void *user, const ech_landing *landing)
@@ -166,6 +189,9 @@ static ech_status land(void *user, const ech_landing *landing)
         return ECH_OK;
     case ECH_LANDED_TRAIN:
         return land_train(gather, landing->subject, landing->result);
+    case ECH_LANDED_COLLECT:
+        land_collect(gather, landing->subject, landing->result);
+        return ECH_OK;
     case ECH_LANDED_MERGE:
     case ECH_LANDED_SEND:
     case ECH_LANDED_RECEIVE:
@@ -179,6 +205,9 @@ static ech_status land(void *user, const ech_landing *landing)
 static ech_status submit_ready(ech_gather *gather)
 {
     ech_status status = ECH_OK;
+    while (gather->waiting_count > 0 && status == ECH_OK) {
+        status = ech_gather_submit_collect(gather, gather->waiting[--gather->waiting_count]);
+    }
     while (gather->ready_count > 0 && status == ECH_OK) {
         status = ech_gather_submit_departure(gather, gather->ready[--gather->ready_count]);
     }
@@ -242,6 +271,31 @@ static ech_status open_sum(ech_gather *gather, uint32_t sum)
                              &arguments, sizeof arguments, &options, &gather->opening[sum]);
 }
 
+/* Where a worker may train: its sum and what it keeps may leave no choice. */
+static ech_task_options home_of(ech_gather *gather, const ech_participant *who)
+{
+    const ech_gather_options *options = &gather->options;
+    const uint32_t placed = ech_placement_worker_host(options->placement, who->worker);
+    ech_task_options task = {.affinity = ECH_AFFINITY_HOST, .affinity_value = placed};
+    task.strict = options->homes != ECH_HOMES_ANY;
+    if (options->states != NULL) {
+        task.affinity_value = ech_worker_states_home(options->states, who->worker);
+        task.strict = true;
+    }
+    if (who->sum != ECH_SUM_NONE) {
+        task.affinity_value = ech_sum_plan_node(gather->plan, who->sum)->host;
+        task.strict = true;
+    }
+    if (options->homes == ECH_HOMES_RANK && task.affinity_value == placed) {
+        int count = 0;
+        const int *ranks = ech_machine_ranks_of(options->machine, (int)placed, &count);
+        const uint32_t own = ech_placement_worker_rank(options->placement, who->worker);
+        task.affinity = ECH_AFFINITY_RANK;
+        task.affinity_value = (uint64_t)ranks[own];
+    }
+    return task;
+}
+
 static ech_status submit_worker(ech_gather *gather, uint32_t index)
 {
     const ech_participant *who = &gather->participants[index];
@@ -255,21 +309,14 @@ static ech_status submit_worker(ech_gather *gather, uint32_t index)
         .epochs = options->epochs,
         .into_cell = ECH_CELL_NONE,
     };
-    ech_task_options task = {
-        .affinity = ECH_AFFINITY_HOST,
-        .affinity_value = ech_placement_worker_host(options->placement, who->worker),
-    };
+    ech_task_options task = home_of(gather, who);
     if (options->states != NULL) {
         arguments.state_slot = ech_worker_states_slot(options->states, who->worker);
-        task.affinity_value = ech_worker_states_home(options->states, who->worker);
-        task.strict = true;
     }
     if (who->sum != ECH_SUM_NONE) {
         ech_sum_node *node = ech_sum_plan_node(gather->plan, who->sum);
         node->pending++;
         arguments.slot = node->slot;
-        task.affinity_value = node->host;
-        task.strict = true;
         if (gather->opening[who->sum] != NULL) {
             task.inputs = &gather->opening[who->sum];
             task.input_count = 1;
@@ -418,6 +465,21 @@ static void end_round(ech_gather *gather, uint32_t *root_slot)
     ech_gather_free_slot(gather, root);
 }
 
+/* Room for every participant to wait at once. */
+static ech_status make_waiting_room(ech_gather *gather, uint32_t count)
+{
+    if (!gather->options.collects || count <= gather->waiting_capacity) {
+        return ECH_OK;
+    }
+    uint32_t *grown = ech_realloc(gather->waiting, count, sizeof *grown);
+    if (grown == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    gather->waiting = grown;
+    gather->waiting_capacity = count;
+    return ECH_OK;
+}
+
 ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *participants,
                           uint32_t count, uint32_t *root_slot)
 {
@@ -426,11 +488,16 @@ ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *p
     gather->participants = participants;
     gather->participant_count = count;
     gather->trained_count = 0;
+    gather->settled_count = 0;
+    gather->waiting_count = 0;
     gather->cancelled_count = 0;
     gather->start_ns = ech_clock_ns();
     gather->is_cut_off = false;
     place_participants(gather);
-    ech_status status = bound_weight(gather);
+    ech_status status = make_waiting_room(gather, count);
+    if (status == ECH_OK) {
+        status = bound_weight(gather);
+    }
     if (status == ECH_OK) {
         status = gather->options.aggregators == ECH_AGGREGATORS_FUSED ? train_fused(gather)
                                                                       : train_materialised(gather);

@@ -12,6 +12,7 @@
 #ifndef ECH_FED_GATHER_H
 #define ECH_FED_GATHER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/base/status.h"
@@ -38,6 +39,8 @@ typedef struct {
     ech_worker_states *states; /* NULL where workers keep nothing */
     ech_machine *machine;
     ech_aggregators aggregators;
+    ech_homes homes;
+    bool collects;       /* updates wait in a store, and are added by tasks of their own */
     ech_cutoff cutoff;   /* on the real clock: training that no rank has begun then is cancelled */
     uint32_t slot_count; /* of each host's replica, for the gather */
     uint64_t weight_bound; /* of every sum; 0: by the participants */

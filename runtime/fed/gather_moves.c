@@ -12,6 +12,29 @@ ech_task_options ech_gather_for_leader(const ech_gather *gather, uint32_t host)
     };
 }
 
+/* On the host of the sum: where sums are a host's, on the one where the worker trained. */
+ech_status ech_gather_submit_collect(ech_gather *gather, uint32_t index)
+{
+    const ech_participant *who = &gather->participants[index];
+    const ech_strategy *strategy = gather->options.strategy;
+    ech_collect_arguments arguments = {
+        .worker = who->worker,
+        .weight = strategy->rule->weight(strategy, who->samples),
+    };
+    ech_task_options task = {.affinity = ECH_AFFINITY_HOST,
+                             .affinity_value = who->host,
+                             .strict = true,
+                             .priority = PRIORITY_SUMS};
+    if (who->sum != ECH_SUM_NONE) {
+        const ech_sum_node *node = ech_sum_plan_node(gather->plan, who->sum);
+        arguments.slot = node->slot;
+        task.affinity_value = node->host;
+    }
+    return ech_flight_submit(gather->flight, ECH_LANDED_COLLECT, index,
+                             gather->options.apps->collect, &arguments, sizeof arguments, &task,
+                             NULL);
+}
+
 void ech_gather_free_slot(ech_gather *gather, ech_sum_node *node)
 {
     ech_gather_host *host = &gather->hosts[node->host];

@@ -14,6 +14,7 @@
 enum ech_gather_landing {
     ECH_LANDED_OPEN,
     ECH_LANDED_TRAIN,
+    ECH_LANDED_COLLECT,
     ECH_LANDED_MERGE,
     ECH_LANDED_SEND,
     ECH_LANDED_RECEIVE
@@ -36,6 +37,8 @@ struct ech_gather {
     ech_future **opening; /* of each sum, while in flight */
     uint32_t *ready;      /* sums whose contributions are all in, to be moved */
     uint32_t *path;       /* open sums from the root to where workers are being submitted */
+    uint32_t *waiting;    /* participants whose updates are in a store, to be added */
+    uint32_t waiting_capacity;
 
     /* of the round that runs */
     uint64_t round;
@@ -43,6 +46,8 @@ struct ech_gather {
     ech_participant *participants; /* borrowed */
     uint32_t participant_count;
     uint32_t trained_count; /* cancelled ones too */
+    uint32_t settled_count; /* in their sum, or left out */
+    uint32_t waiting_count;
     uint32_t cancelled_count;
     uint64_t start_ns; /* monotonic */
     bool is_cut_off;
@@ -58,6 +63,9 @@ ech_task_options ech_gather_for_leader(const ech_gather *gather, uint32_t host);
 void ech_gather_contribution_is_in(ech_gather *gather, uint32_t sum);
 
 void ech_gather_free_slot(ech_gather *gather, ech_sum_node *node);
+
+/** Add a participant's update, which waits in a store, to its sum. */
+ech_status ech_gather_submit_collect(ech_gather *gather, uint32_t index);
 
 /** Hand a complete sum to its parent: by a merge on its host, or by a move to another. */
 ech_status ech_gather_submit_departure(ech_gather *gather, uint32_t sum);

@@ -80,12 +80,23 @@ static void add_contribution(ech_ledger *ledger, ech_participant *who,
     ledger->correct_sum += outcome->train.accuracy * (double)outcome->train.samples;
 }
 
+static ech_tier_bytes *tier_of(const ech_ledger *ledger, const ech_participant *who)
+{
+    return &ledger->tiers[ech_topology_node(ledger->topology, node_of(ledger, who))->tier];
+}
+
+void ech_ledger_add_collection(ech_ledger *ledger, const ech_participant *who,
+                               const ech_step_result *step)
+{
+    ech_ledger_add_step(ledger, step);
+    tier_of(ledger, who)->wire_up += step->wire_bytes;
+}
+
 ech_status ech_ledger_add_training(ech_ledger *ledger, ech_participant *who,
                                    const ech_train_outcome *outcome)
 {
     ech_ledger_add_step(ledger, &outcome->step);
-    ech_tier_bytes *tier =
-        &ledger->tiers[ech_topology_node(ledger->topology, node_of(ledger, who))->tier];
+    ech_tier_bytes *tier = tier_of(ledger, who);
     tier->wire_up += outcome->step.wire_bytes;
     tier->wire_down += outcome->model_bytes;
     if (outcome->refused == 0) {

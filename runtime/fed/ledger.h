@@ -28,6 +28,7 @@ typedef struct {
     uint64_t start_ns;   /* of its turn, on the virtual clock */
     uint64_t arrival_ns; /* of its update there */
     uint64_t staleness;  /* of its update where it will be applied */
+    uint32_t host;       /* it trained on */
     bool has_contributed;
 } ech_participant;
 
@@ -53,6 +54,10 @@ void ech_ledger_add_step(ech_ledger *ledger, const ech_step_result *step);
 /** A training has ended. @return what the observer says. */
 ech_status ech_ledger_add_training(ech_ledger *ledger, ech_participant *who,
                                    const ech_train_outcome *outcome);
+
+/** An update that waited in a store has been added to its sum. */
+void ech_ledger_add_collection(ech_ledger *ledger, const ech_participant *who,
+                               const ech_step_result *step);
 
 /** Means over what came. */
 void ech_ledger_end(ech_ledger *ledger);

@@ -1,5 +1,7 @@
 #include "runtime/fed/placement.h"
 
+#include <string.h>
+
 #include "runtime/base/memory.h"
 
 enum { CUT_TOLERANCE = 8 }; /* a cut may move by this part of a host's share */
@@ -8,6 +10,7 @@ struct ech_placement {
     const ech_topology *topology;
     uint32_t host_count;
     uint32_t *first_leaf; /* host_count + 1 */
+    uint32_t *host_ranks;
 };
 
 /* The child of a node below which a position lies. */
@@ -45,8 +48,9 @@ static uint32_t best_cut(const ech_topology *topology, uint32_t even, uint32_t t
     }
 }
 
-static void cut_leaves(ech_placement *placement, const uint32_t *host_ranks)
+static void cut_leaves(ech_placement *placement)
 {
+    const uint32_t *host_ranks = placement->host_ranks;
     const uint64_t leaves = ech_topology_worker_count(placement->topology);
     uint64_t rank_count = 0;
     for (uint32_t h = 0; h < placement->host_count; h++) {
@@ -76,11 +80,13 @@ ech_status ech_placement_create(const ech_topology *topology, const uint32_t *ho
     placement->topology = topology;
     placement->host_count = host_count;
     placement->first_leaf = ech_calloc((size_t)host_count + 1, sizeof *placement->first_leaf);
-    if (placement->first_leaf == NULL) {
-        ech_free(placement);
+    placement->host_ranks = ech_calloc(host_count, sizeof *placement->host_ranks);
+    if (placement->first_leaf == NULL || placement->host_ranks == NULL) {
+        ech_placement_destroy(&placement);
         return ECH_ERR_MEMORY;
     }
-    cut_leaves(placement, host_ranks);
+    memcpy(placement->host_ranks, host_ranks, host_count * sizeof *host_ranks);
+    cut_leaves(placement);
     *out = placement;
     return ECH_OK;
 }
@@ -91,6 +97,7 @@ void ech_placement_destroy(ech_placement **placement)
         return;
     }
     ech_free((*placement)->first_leaf);
+    ech_free((*placement)->host_ranks);
     ech_free(*placement);
     *placement = NULL;
 }
@@ -126,6 +133,16 @@ uint32_t ech_placement_worker_host(const ech_placement *placement, uint32_t work
 {
     return ech_placement_node_host(placement,
                                    ech_topology_worker_node(placement->topology, worker));
+}
+
+uint32_t ech_placement_worker_rank(const ech_placement *placement, uint32_t worker)
+{
+    const uint32_t node = ech_topology_worker_node(placement->topology, worker);
+    const uint32_t leaf = ech_topology_node(placement->topology, node)->first_leaf;
+    const uint32_t host = leaf_host(placement, leaf);
+    uint32_t first = 0;
+    const uint64_t leaves = ech_placement_leaves(placement, host, &first);
+    return (uint32_t)((uint64_t)(leaf - first) * placement->host_ranks[host] / leaves);
 }
 
 uint32_t ech_placement_node_host(const ech_placement *placement, uint32_t node)

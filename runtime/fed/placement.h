@@ -16,6 +16,13 @@
 
 typedef struct ech_placement ech_placement;
 
+/** Where a worker may train. */
+typedef enum {
+    ECH_HOMES_ANY,  /* on its own host first; an idle host may steal it */
+    ECH_HOMES_HOST, /* on its own host */
+    ECH_HOMES_RANK, /* on its own rank */
+} ech_homes;
+
 /**
  * Cut the leaves into one run a host. Each cut goes to the boundary of the largest subtree that is
  * not further from its even place than an eighth of the smaller neighbour's share, so that few
@@ -34,6 +41,8 @@ uint32_t ech_placement_leaves(const ech_placement *placement, uint32_t host, uin
 
 /** Host of a worker, by worker number. */
 uint32_t ech_placement_worker_host(const ech_placement *placement, uint32_t worker);
+/** Number of a worker's rank among the ranks of its host: they share its leaves evenly. */
+uint32_t ech_placement_worker_rank(const ech_placement *placement, uint32_t worker);
 /** Host of any node: of the leader 0; of an aggregator the host with most of its leaves, the lowest
  * of equals. */
 uint32_t ech_placement_node_host(const ech_placement *placement, uint32_t node);

@@ -13,7 +13,7 @@ enum {
     PRIORITY_FETCH = 2,
 };
 
-enum landing_kind { LANDED_FETCH, LANDED_EVALUATE };
+enum landing_kind { LANDED_PUBLISH, LANDED_FETCH, LANDED_EVALUATE };
 
 const char *ech_phase_name(ech_phase phase)
 {
@@ -23,17 +23,26 @@ const char *ech_phase_name(ech_phase phase)
 
 /* ---- life ---- */
 
-static ech_status allocate_update(ech_process *process)
+static ech_status allocate_state(const ech_layout *layout, ech_state *state)
 {
-    const ech_layout *layout = process->layout;
     const size_t value_bytes = layout->value_count * sizeof(float);
-    process->rank.update.values = ech_alloc(value_bytes);
-    process->rank.update.counters = ech_calloc(layout->counter_count, sizeof(int64_t));
-    if (process->rank.update.values == NULL || process->rank.update.counters == NULL) {
+    state->values = ech_alloc(value_bytes);
+    state->counters = ech_calloc(layout->counter_count, sizeof(int64_t));
+    if (state->values == NULL || state->counters == NULL) {
         return ECH_ERR_MEMORY;
     }
-    ech_memory_populate(process->rank.update.values, value_bytes);
+    ech_memory_populate(state->values, value_bytes);
     return ECH_OK;
+}
+
+static ech_status allocate_states(ech_process *process)
+{
+    ech_round_rank *rank = &process->rank;
+    ech_status status = allocate_state(process->layout, &rank->update);
+    if (status == ECH_OK && rank->transfer != NULL && ech_transfer_copies_model(rank->transfer)) {
+        status = allocate_state(process->layout, &rank->received);
+    }
+    return status;
 }
 
 ech_status ech_process_allocate(ech_machine *machine, size_t bytes, void **out)
@@ -61,10 +70,12 @@ ech_status ech_process_create(ech_machine *machine, const ech_process_options *o
     process->machine = machine;
     process->options = *options;
     process->layout = options->strategy->layout;
+    process->rank.transfer = options->transfer;
+    process->rank.received_version = (uint64_t)ECH_VERSION_NONE;
     status = ech_replica_create(machine, process->layout, options->slot_count, options->cell_count,
                                 options->reserve_count, &process->replica);
     if (status == ECH_OK) {
-        status = ech_comm_agree(comm, allocate_update(process));
+        status = ech_comm_agree(comm, allocate_states(process));
     }
     if (status != ECH_OK) {
         ech_process_destroy(&process);
@@ -87,6 +98,8 @@ void ech_process_destroy(ech_process **handle)
     ech_process *process = *handle;
     ech_free(process->rank.update.values);
     ech_free(process->rank.update.counters);
+    ech_free(process->rank.received.values);
+    ech_free(process->rank.received.counters);
     ech_replica_destroy(&process->replica);
     ech_free(process);
     *handle = NULL;
@@ -105,6 +118,7 @@ static ech_status land(void *user, const ech_landing *landing)
     if ((enum landing_kind)landing->kind == LANDED_EVALUATE) {
         const ech_evaluate_outcome *outcome = landing->result;
         ech_process_add_step(process, &outcome->step);
+        process->tiers[1].wire_down += outcome->step.wire_bytes;
         process->evaluation.samples += outcome->sums.samples;
         process->evaluation.correct += outcome->sums.correct;
         process->evaluation.loss_fixed += outcome->sums.loss_fixed;
@@ -112,8 +126,10 @@ static ech_status land(void *user, const ech_landing *landing)
     }
     const ech_step_result *step = landing->result;
     ech_process_add_step(process, step);
-    process->fetching[landing->subject] = NULL;
     process->tiers[1].wire_down += step->wire_bytes;
+    if ((enum landing_kind)landing->kind == LANDED_FETCH) {
+        process->fetching[landing->subject] = NULL;
+    }
     return ECH_OK;
 }
 
@@ -130,9 +146,23 @@ ech_status ech_process_begin(ech_process *process, ech_executor *executor)
     return ech_flight_create(executor, FLIGHT_CAPACITY, land, process, &process->flight);
 }
 
+/* The last model that was published; what fails here costs room in the store, and the run has its
+ * result. */
+static void drop_model(ech_process *process)
+{
+    ech_transfer *transfer = process->options.transfer;
+    if (transfer != NULL && ech_transfer_stores(transfer)) {
+        const ech_failure failure = ech_failure_keep(ECH_OK);
+        const ech_parcel last = {ECH_PARCEL_MODEL, process->report.round};
+        (void)ech_transfer_drop(transfer, last, process->layout);
+        ech_failure_restore(&failure);
+    }
+}
+
 void ech_process_end(ech_process *process)
 {
     ech_flight_destroy(&process->flight);
+    drop_model(process);
     ech_free((void *)process->fetching);
     ech_free(process->tiers);
     process->fetching = NULL;
@@ -160,8 +190,19 @@ void ech_process_add_step(ech_process *process, const ech_step_result *step)
     }
 }
 
+static ech_status publish(ech_process *process)
+{
+    const ech_publish_arguments arguments = {.version = process->report.round};
+    const ech_task_options options = {
+        .affinity = ECH_AFFINITY_RANK, .strict = true, .priority = PRIORITY_FETCH};
+    const ech_status status =
+        ech_flight_submit(process->flight, LANDED_PUBLISH, 0, process->apps.publish, &arguments,
+                          sizeof arguments, &options, NULL);
+    return status == ECH_OK ? ech_flight_land_all(process->flight) : status;
+}
+
 /* Each host copies the model from the host that a binomial tree puts above it, once that has it. */
-ech_status ech_process_broadcast(ech_process *process)
+static ech_status fetch_on_hosts(ech_process *process)
 {
     ech_status status = ECH_OK;
     const int hosts = ech_machine_host_count(process->machine);
@@ -183,6 +224,13 @@ ech_status ech_process_broadcast(ech_process *process)
                               &fetch, sizeof fetch, &options, &process->fetching[host]);
     }
     return status == ECH_OK ? ech_flight_land_all(process->flight) : status;
+}
+
+ech_status ech_process_broadcast(ech_process *process)
+{
+    const ech_transfer *transfer = process->options.transfer;
+    return transfer != NULL && ech_transfer_stores(transfer) ? publish(process)
+                                                             : fetch_on_hosts(process);
 }
 
 bool ech_process_evaluates(const ech_process *process, uint64_t round)
@@ -226,6 +274,7 @@ static ech_status submit_evaluation(ech_process *process, const ech_host_cell *c
         const ech_evaluate_arguments part = {
             .first = first,
             .count = left < size ? left : size,
+            .version = process->report.round,
             .cell = copies != NULL ? copies[options.affinity_value].cell : 0,
         };
         status = ech_flight_submit(process->flight, LANDED_EVALUATE, 0, process->apps.evaluate,

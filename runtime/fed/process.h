@@ -33,6 +33,7 @@ typedef struct {
     uint32_t slot_count;          /* sums of a host; the same everywhere */
     uint32_t cell_count;          /* models of a host; the same everywhere */
     uint32_t reserve_count;       /* more of them, backed with memory when first used */
+    ech_transfer *transfer;       /* this rank's, borrowed; NULL: all is shared */
     uint64_t rounds;
     uint64_t evaluate_every; /* 0: never; else also after the last round */
 } ech_process_options;

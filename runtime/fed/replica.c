@@ -80,9 +80,6 @@ static ech_status prepare_host(ech_replica *replica)
     const uint64_t sum_bytes = ech_exact_sum_bytes(replica->layout);
     ech_status status = ECH_OK;
     if (leads) {
-        const uint64_t cell_bytes = values_bytes(replica) + counters_bytes(replica);
-        status = ech_window_populate(replica->model, cell_offset(replica, 0),
-                                     replica->backed_count * cell_bytes);
         for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
             char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
             status = ech_exact_sum_format(memory, sum_bytes, replica->layout);
@@ -91,6 +88,22 @@ static ech_status prepare_host(ech_replica *replica)
     if (status == ECH_OK && leads && ech_machine_host_count(replica->machine) > 1) {
         replica->piece = ech_alloc(PIECE_BYTES);
         status = replica->piece != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    }
+    return status;
+}
+
+/* Every page that a round needs is there before the first: made by the leader rank, then mapped by
+ * the others of its host. */
+static ech_status populate(ech_replica *replica, bool first)
+{
+    if (ech_machine_is_leader(replica->machine) != first) {
+        return ECH_OK;
+    }
+    const uint64_t cell_bytes = values_bytes(replica) + counters_bytes(replica);
+    ech_status status = ech_window_populate(replica->model, cell_offset(replica, 0),
+                                            replica->backed_count * cell_bytes);
+    for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
+        status = ech_exact_sum_populate(replica->handles[slot]);
     }
     return status;
 }
@@ -133,6 +146,9 @@ ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, ui
     }
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, attach_sums(replica));
+    }
+    for (int turn = 0; turn < 2 && status == ECH_OK; turn++) {
+        status = ech_comm_agree(comm, populate(replica, turn == 0));
     }
     if (status != ECH_OK) {
         ech_replica_destroy(&replica);

@@ -15,6 +15,7 @@
 #include "runtime/fed/round.h"
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/trainer.h"
+#include "runtime/fed/transfer.h"
 #include "runtime/fed/worker_states.h"
 #include "runtime/task/task.h"
 
@@ -28,13 +29,30 @@ typedef struct {
     ech_replica *replica;
     ech_worker_states *states; /* NULL where workers keep nothing */
     ech_state update; /* this rank's own: where local training writes, and what travels with it */
+    ech_transfer *transfer; /* NULL: all is shared */
+    ech_state received;     /* this rank's own copy of the model, where the transfer makes copies */
+    uint64_t received_version;
 } ech_round_rank;
+
+enum { ECH_VERSION_NONE = -1 };
 
 /** Fetch a model from another host's cell. For leader ranks. */
 typedef struct {
     uint32_t from_host;
     uint32_t from_cell, into_cell;
 } ech_fetch_arguments;
+
+/** Put the model where every rank gets it from, in place of the version before it. For rank 0. */
+typedef struct {
+    uint64_t version;
+} ech_publish_arguments;
+
+/** Get a worker's update, and add it to a sum of the host. */
+typedef struct {
+    uint64_t worker;
+    uint64_t weight;
+    uint32_t slot;
+} ech_collect_arguments;
 
 /** Empty a host's sum and start a round on it. For leader ranks. */
 typedef struct {
@@ -51,7 +69,7 @@ typedef struct {
     uint32_t slot;       /* of the sum */
     uint32_t state_slot; /* of what the worker keeps, where it keeps something */
     uint32_t base_cell;  /* the model it trains from */
-    uint32_t into_cell;  /* ECH_CELL_NONE: into the sum */
+    uint32_t into_cell;  /* ECH_CELL_NONE: into the sum, or on its way there */
     uint32_t tier;       /* whose strategy it is trained by */
     uint32_t hostile;    /* 1: it sends what the attack says */
 } ech_train_arguments;
@@ -84,6 +102,7 @@ typedef struct {
 /** Evaluate test samples on the model in a cell. */
 typedef struct {
     uint64_t first, count;
+    uint64_t version; /* of the model: the round that it came from */
     uint32_t cell;
 } ech_evaluate_arguments;
 
@@ -109,7 +128,7 @@ typedef struct {
 } ech_evaluate_outcome;
 
 typedef struct {
-    ech_app_id fetch, open, train, merge, send, receive, finish, mean, evaluate;
+    ech_app_id fetch, open, publish, train, collect, merge, send, receive, finish, mean, evaluate;
 } ech_round_apps;
 
 /** Register all of them. `rank` outlives the registry's executors. */

@@ -173,6 +173,7 @@ static ech_status create_process(ech_machine *machine, ech_sync *sync)
         .slot_count = sync->slot_count + (ech_sync_keeps_late(sync) ? LATE_SLOTS : 0),
         .cell_count = 1,
         .reserve_count = sync->cell_count - 1,
+        .transfer = options->transfer,
         .rounds = options->rounds,
         .evaluate_every = options->evaluate_every,
     };
@@ -374,6 +375,8 @@ static ech_status create_gather(ech_sync *sync, ech_executor *executor)
         .ledger = &sync->ledger,
         .machine = sync->process->machine,
         .aggregators = options->aggregators,
+        .homes = options->homes,
+        .collects = options->transfer != NULL && ech_transfer_stores(options->transfer),
         .cutoff = cutoff_of_gather(sync),
         .slot_count = sync->slot_count,
         .weight_bound = ech_sync_keeps_late(sync) ? ech_sync_late_bound(sync) : 0,

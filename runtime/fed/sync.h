@@ -34,6 +34,7 @@
 #include "runtime/fed/sum_plan.h"
 #include "runtime/fed/topology.h"
 #include "runtime/fed/trainer.h"
+#include "runtime/fed/transfer.h"
 #include "runtime/fed/worker_states.h"
 #include "runtime/mpi/machine.h"
 #include "runtime/task/task.h"
@@ -55,6 +56,8 @@ typedef struct {
     ech_aggregators aggregators;
     ech_cutoff cutoff; /* kept latecomers: only with a pace, and neither tiers nor a rule that
                           looks at every update */
+    ech_homes homes;
+    ech_transfer *transfer; /* each rank's own, borrowed; NULL: all is shared */
     uint64_t seed;
     uint64_t rounds_done;    /* of a resumed run */
     uint64_t rounds;         /* number of the last round */

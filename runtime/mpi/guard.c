@@ -177,17 +177,28 @@ static void copy_name(char *to, const char *from)
     to[length] = '\0';
 }
 
+/* As the launcher tells its processes; -1 if there is none. */
+static int32_t launched_rank(void)
+{
+    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID", "PALS_RANKID"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *text = getenv(names[i]);
+        if (text != NULL && text[0] >= '0' && text[0] <= '9') {
+            return (int32_t)strtol(text, NULL, 10);
+        }
+    }
+    return -1;
+}
+
+bool ech_guard_is_launched(void)
+{
+    return launched_rank() >= 0;
+}
+
 /* What is known before MPI is: a rank may die in MPI_Init. */
 static void fill_box(ech_black_box *fresh)
 {
-    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID", "PALS_RANKID"};
-    fresh->rank = -1;
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && fresh->rank < 0; i++) {
-        const char *text = getenv(names[i]);
-        if (text != NULL && text[0] >= '0' && text[0] <= '9') {
-            fresh->rank = (int32_t)strtol(text, NULL, 10);
-        }
-    }
+    fresh->rank = launched_rank();
     (void)gethostname(fresh->host, sizeof fresh->host - 1);
     copy_name(fresh->phase, "start");
 }

@@ -14,6 +14,7 @@
 #define ECH_MPI_GUARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
 
@@ -51,6 +52,9 @@ typedef struct {
  * @return ECH_OK in the child; ECH_ERR_SYSTEM (no guard then, the caller decides).
  */
 ech_status ech_guard_start(void);
+
+/** Did mpiexec, srun or their like start this process, as the environment tells? Before MPI. */
+bool ech_guard_is_launched(void);
 
 /** This process's black box; never NULL (a private one if there is no guard). */
 ech_black_box *ech_guard_box(void);

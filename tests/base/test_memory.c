@@ -82,3 +82,38 @@ Test(memory, an_arena_gives_zeroed_blocks_that_end_together)
     ech_arena_clear(&arena);
     cr_expect_null(arena.newest);
 }
+
+/* Large enough to go past the caches, from and to any address, and no byte more. */
+Test(memory, a_copy_of_any_size_and_alignment_is_the_source_and_ends_there)
+{
+    enum { LARGE = (1 << 20) + 321, MARGIN = 80 };
+    static const size_t sizes[] = {0, 1, 63, 4096, 1 << 20, LARGE};
+    unsigned char *source = ech_alloc(LARGE + MARGIN);
+    unsigned char *target = ech_alloc(LARGE + 2 * MARGIN);
+    for (size_t i = 0; i < LARGE + MARGIN; i++) {
+        source[i] = (unsigned char)(i * 7 + i / 251);
+    }
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (size_t shift = 0; shift < MARGIN; shift += 13) {
+            memset(target, 0xee, LARGE + 2 * MARGIN);
+            ech_memory_copy(target + shift, source + MARGIN - shift, sizes[s]);
+            cr_expect_eq(memcmp(target + shift, source + MARGIN - shift, sizes[s]), 0);
+            cr_expect(shift == 0 || target[shift - 1] == 0xee);
+            cr_expect_eq(target[shift + sizes[s]], 0xee);
+        }
+    }
+    ech_free(source);
+    ech_free(target);
+}
+
+Test(memory, the_proportional_set_grows_by_what_is_touched)
+{
+    enum { BLOCK = 32 << 20 };
+    const uint64_t before = ech_memory_pss_bytes();
+    char *block = ech_alloc(BLOCK);
+    ech_memory_populate(block, BLOCK);
+    const uint64_t after = ech_memory_pss_bytes();
+    cr_expect_gt(before, 0);
+    cr_expect_geq(after, before + BLOCK - (1 << 20));
+    ech_free(block);
+}

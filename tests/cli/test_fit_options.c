@@ -163,7 +163,7 @@ Test(fit_options, everything_can_be_given)
     cr_expect_eq(options.engine, ECH_ENGINE_BLAS);
     cr_expect_eq(options.leader, ECH_FIT_LEADER_DEDICATED);
     cr_expect_eq(options.aggregators, ECH_FIT_MATERIALISED);
-    cr_expect_eq(options.transfer, ECH_FIT_TRANSFER_SHARED);
+    cr_expect_eq(options.transfer.kind, ECH_TRANSFER_SHARED);
     cr_expect_eq(options.checkpoint.every, 5);
     cr_expect_eq(options.checkpoint.keep, 1);
 }

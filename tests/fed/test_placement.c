@@ -109,3 +109,20 @@ Test(placement, more_hosts_than_workers)
     ech_placement_destroy(&placement);
     ech_topology_destroy(&t);
 }
+
+Test(placement, a_hosts_ranks_share_its_leaves_evenly)
+{
+    static const uint32_t ranks[] = {3, 1};
+    enum { WORKERS = 8 };
+    static const uint32_t hosts_of[WORKERS] = {0, 0, 0, 0, 0, 0, 1, 1};
+    static const uint32_t ranks_of[WORKERS] = {0, 0, 1, 1, 2, 2, 0, 0};
+    ech_topology *t = NULL;
+    cr_assert_eq(ech_topology_tiers((uint32_t[]){WORKERS}, 1, &t), ECH_OK);
+    ech_placement *placement = place(t, ranks, 2);
+    for (uint32_t worker = 0; worker < WORKERS; worker++) {
+        cr_expect_eq(ech_placement_worker_host(placement, worker), hosts_of[worker]);
+        cr_expect_eq(ech_placement_worker_rank(placement, worker), ranks_of[worker]);
+    }
+    ech_placement_destroy(&placement);
+    ech_topology_destroy(&t);
+}

@@ -1,0 +1,72 @@
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "apps/options/section.h"
+
+static const ech_option options[] = {
+    {.key = "transfer",
+     .type = ECH_OPTION_CHOICE,
+     .choices = "shared|rma|redis|file",
+     .standard = "shared",
+     .help = "how models and updates travel: in a host's one copy, a copy a rank, or by a store"},
+    {.key = "transfer_retries",
+     .type = ECH_OPTION_INTEGER,
+     .standard = "3",
+     .least = 0,
+     .most = ECH_TRANSFER_RETRIES_MAX,
+     .help = "further attempts of a put to a store or a get from it, before its task fails"},
+    {.key = "transfer_folder",
+     .type = ECH_OPTION_PATH,
+     .only_if = "transfer=file",
+     .help = "folder that every host sees, such as one of a parallel file system"},
+    {.key = "redis.address",
+     .type = ECH_OPTION_TEXT,
+     .standard = "127.0.0.1:6379",
+     .only_if = "transfer=redis",
+     .help = "HOST:PORT of a Redis; ECH_REDIS_PASSWORD, if set, holds its password"},
+};
+
+/* Updates and models then wait in cells of a host's memory, which no store knows of. */
+static bool keeps_updates(const ech_config *config)
+{
+    const ech_strategy_rule *rule =
+        ech_strategy_rule_find(ech_config_text(config, "strategy.name"));
+    return ech_config_has(config, "tiers") || ech_config_has(config, "strategy.plugin") ||
+           (rule != NULL && rule->collect != NULL) ||
+           (ech_config_has(config, "cutoff.late") && ech_config_choice(config, "cutoff.late") == 1);
+}
+
+static ech_status check_transfer(const ech_config *config)
+{
+    const int kind = ech_config_choice(config, "transfer");
+    if (kind != ECH_TRANSFER_SHARED &&
+        ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC) {
+        return ech_config_fail(config, "transfer", "expected shared where process is async");
+    }
+    if (kind != ECH_TRANSFER_SHARED && keeps_updates(config)) {
+        return ech_config_fail(config, "transfer",
+                               "expected shared where aggregators have rules of their own, look at "
+                               "every update, or keep late ones");
+    }
+    if (kind == ECH_TRANSFER_FILE && !ech_config_has(config, "transfer_folder")) {
+        return ech_config_fail(config, "transfer", "file needs transfer_folder");
+    }
+    return ECH_OK;
+}
+
+static void read_transfer(const ech_config *config, ech_fit_options *out)
+{
+    out->transfer = (ech_transfer_options){
+        .kind = (ech_transfer_name)ech_config_choice(config, "transfer"),
+        .retries = (uint32_t)ech_config_integer(config, "transfer_retries"),
+        .redis_address = ech_config_text(config, "redis.address"),
+        .redis_password = getenv("ECH_REDIS_PASSWORD"),
+        .folder = ech_config_text(config, "transfer_folder"),
+    };
+}
+
+const ech_fit_section ech_fit_transfer_section = {
+    .options = {"Transfer", options, sizeof options / sizeof *options},
+    .check = check_transfer,
+    .read = read_transfer,
+};
