@@ -107,8 +107,7 @@ resume() {
 
 # strike NUMBER KIND PHASE: a run, a kill, a resume. 1 if the run ended before it could be killed.
 strike() {
-  local number=$1 kind=$2 phase=$3 out=$folder/out job status=0
-  rm -rf "$out"
+  local number=$1 kind=$2 phase=$3 out=$folder/out-$1-$early job status=0
   fit "$kind" "$ranks" "$out" "$number" &
   job=$!
   kill_one "$kind" "$out" "$phase" "$number" || status=$?
@@ -119,7 +118,9 @@ strike() {
     return 0
   fi
   await_death "$job"
+  local killed_words=$words # the resume may be killed too
   resume "$kind" "$out"
+  words=$killed_words
   phase=${words#* in }
   phase=${phase%% *}
   killed[$phase]=$((${killed[$phase]:-0} + 1))
