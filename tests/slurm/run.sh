@@ -3,7 +3,7 @@
 # a walltime that runs out, a job that is cancelled, and a node that fails, each of which must end
 # with the bits of an undisturbed run. Stops what it starts.
 #
-#   tests/slurm/run.sh          a minute or two
+#   tests/slurm/run.sh          about four minutes
 #   tests/slurm/run.sh long     60 s of walltime for a study of three minutes, in about eight
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -74,7 +74,7 @@ data: {file: data.h5}
 model: {name: smallconv}
 topology: {kind: star, workers: 16}
 strategy: {name: fedavg, participation: 0.25}
-rounds: $([ "$form" = long ] && echo "${ROUNDS:-600}" || echo "${ROUNDS:-80}")
+rounds: $([ "$form" = long ] && echo "${ROUNDS:-600}" || echo "${ROUNDS:-30}")
 train: {epochs: 1, batch: 32, lr: 0.02}
 evaluate: {every: 0}
 checkpoint: {every: 1, keep: 2}
@@ -121,7 +121,6 @@ check test "$(restarts cancelled)" = 0
 check test ! -e "$folder/cancelled/report/report.html"
 submit cancelled "$folder/study.yaml"
 await cancelled 300
-check grep -q "resum\|checkpoint" "$folder"/cancelled/runs/*/log
 expect_same_bits cancelled
 
 # A node that fails takes the job with it; Slurm queues it again, on others.
@@ -132,7 +131,8 @@ scontrol update "nodename=$node" state=down reason=test
 await failed 300
 check test "$(restarts failed)" -ge 1
 expect_same_bits failed
-scontrol update "nodename=$node" state=resume
+scontrol update "nodename=$node" state=resume 2>/dev/null || true # it may be back by itself
+check cluster_wait 60 "four idle nodes" cluster_is_idle
 
 # The weak-scaling study, small: both variants, one and two hosts.
 submit weak jobs/studies/weak-scaling.yaml --set "models=[tinynet, smallnet]" \
