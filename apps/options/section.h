@@ -41,8 +41,7 @@ void ech_fit_read_number(const ech_config *config, const char *key, uint32_t *ou
 
 /** The keys of a strategy, of the leader or of a tier. `name` is borrowed from the configuration.
  */
-void ech_fit_read_strategy(const ech_config *config, const char **name,
-                           ech_strategy_options *options);
+void ech_fit_read_strategy(const ech_config *config, const char **name, ech_strategy_options *out);
 
 /** ECH_ERR_CONFIG unless a plug-in, where there is one, is named by a path: with a '/', so that it
  *  is clear that no search finds it; and unless its options come with it. */
