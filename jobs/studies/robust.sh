@@ -31,7 +31,7 @@ rule() {
 # "least 80" or "most 50": what is expected of a rule on a split, in per cent; "-": nothing.
 expected() {
   case $1-$2 in
-  fedavg-*) echo "most 50" ;;
+  fedavg-iid) echo "most 50" ;;
   median-iid | trimmed-mean-iid | multi-krum-iid) echo "least 80" ;;
   median-* | trimmed-mean-* | multi-krum-*) echo "least 75" ;;
   *) echo "- -" ;;
