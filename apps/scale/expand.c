@@ -74,7 +74,7 @@ static ech_status read_numbers(const ech_config *config, const char *key, const 
                                size_t *count)
 {
     *count = 0;
-    *out = ech_config_reals(config, key, count);
+    *out = ech_config_has(config, key) ? ech_config_reals(config, key, count) : NULL;
     for (size_t i = 0; i < *count; i++) {
         if ((*out)[i] != floor((*out)[i])) {
             return ech_config_fail(config, key, "expected whole numbers, got %g", (*out)[i]);
