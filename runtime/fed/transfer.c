@@ -213,6 +213,7 @@ ech_status ech_transfer_get(ech_transfer *transfer, ech_parcel parcel, const ech
 
 ech_status ech_transfer_drop(ech_transfer *transfer, ech_parcel parcel, const ech_layout *layout)
 {
-    return move_state(transfer, DROP, parcel, layout, (ech_state_view){.values = NULL},
-                      (ech_state){.values = NULL});
+    const ech_state_view nothing = {.values = NULL};
+    const ech_state nowhere = {.values = NULL};
+    return move_state(transfer, DROP, parcel, layout, nothing, nowhere);
 }
