@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/arguments.h"
 #include "apps/bench_kernels.h"
 #include "apps/command.h"
 #include "apps/open_model.h"
 #include "runtime/base/json.h"
-#include "runtime/base/text.h"
 
 enum { KEY_JSON = 256, KEY_SECONDS, KEY_CLASSES, THREADS_MAX = 1024, BATCH_MAX = 65536 };
 
@@ -16,24 +16,6 @@ typedef struct {
     ech_bench_options options;
     bool json;
 } arguments;
-
-static void parse_count(struct argp_state *state, const char *name, const char *text, int64_t most,
-                        uint32_t *out)
-{
-    int64_t number = 0;
-    if (!ech_text_read_integer(text, &number) || number < 1 || number > most) {
-        argp_error(state, "--%s %s: expected a number from 1 to %lld", name, text, (long long)most);
-    }
-    *out = (uint32_t)number;
-}
-
-static void parse_engine(struct argp_state *state, const char *text, ech_engine_choice *out)
-{
-    *out = ech_engine_choice_find(text);
-    if (*out == ECH_ENGINE_CHOICE_COUNT) {
-        argp_error(state, "--engine %s: expected auto, lanes, blocked, blas or reference", text);
-    }
-}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -46,21 +28,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
         given->input = text;
         return 0;
     case 'b':
-        parse_count(state, "batch", text, BATCH_MAX, &given->options.batch);
+        given->options.batch = (uint32_t)ech_argument_number(state, "batch", text, 1, BATCH_MAX);
         return 0;
     case 't':
-        parse_count(state, "threads", text, THREADS_MAX, &given->options.threads);
+        given->options.threads =
+            (uint32_t)ech_argument_number(state, "threads", text, 1, THREADS_MAX);
         return 0;
     case 'e':
-        parse_engine(state, text, &given->options.engine);
+        given->options.engine = ech_argument_engine(state, text);
         return 0;
     case KEY_CLASSES:
-        parse_count(state, "classes", text, INT32_MAX, &given->classes);
+        given->classes = (uint32_t)ech_argument_number(state, "classes", text, 1, INT32_MAX);
         return 0;
     case KEY_SECONDS:
-        if (!ech_text_read_real(text, &given->options.seconds) || given->options.seconds <= 0.0) {
-            argp_error(state, "--seconds %s: expected a number above 0", text);
-        }
+        given->options.seconds = ech_argument_positive(state, "seconds", text);
         return 0;
     case KEY_JSON:
         given->json = true;

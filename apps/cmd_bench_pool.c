@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "apps/arguments.h"
 #include "apps/bench_pool.h"
 #include "apps/command.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/machine.h"
 #include "runtime/mpi/pin.h"
@@ -25,27 +25,17 @@ typedef struct {
     ech_bench_pool bench;
 } arguments;
 
-static int64_t parse_count(struct argp_state *state, const char *name, const char *text,
-                           int64_t least, int64_t most)
-{
-    int64_t number = 0;
-    if (!ech_text_read_integer(text, &number) || number < least || number > most) {
-        argp_error(state, "--%s %s: expected a number from %lld to %lld", name, text,
-                   (long long)least, (long long)most);
-    }
-    return number;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *given = state->input;
     switch (key) {
     case 'n':
-        given->bench.options.tasks = (uint64_t)parse_count(state, "tasks", text, 1, tasks_max);
+        given->bench.options.tasks =
+            (uint64_t)ech_argument_number(state, "tasks", text, 1, tasks_max);
         return 0;
     case 'p':
         given->bench.options.payload_bytes =
-            (size_t)parse_count(state, "payload", text, sizeof(uint64_t), PAYLOAD_MAX);
+            (size_t)ech_argument_number(state, "payload", text, sizeof(uint64_t), PAYLOAD_MAX);
         return 0;
     case 'e':
         if (ech_executor_kind_parse(text, &given->kind) != ECH_OK) {
@@ -53,7 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     case 't':
-        given->threads = (uint32_t)parse_count(state, "threads", text, 1, THREADS_MAX);
+        given->threads = (uint32_t)ech_argument_number(state, "threads", text, 1, THREADS_MAX);
         return 0;
     case KEY_JSON:
         given->json = true;

@@ -2,9 +2,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/topo.h"
-#include "runtime/base/text.h"
 
 enum { HOSTS_MAX = 4096 };
 enum {
@@ -38,27 +38,19 @@ static void check_tree(const ech_topo_choice *tree, struct argp_state *state)
     }
 }
 
-static void read_number(const char *text, int64_t least, int64_t *out, struct argp_state *state)
-{
-    if (!ech_text_read_integer(text, out) || *out < least || *out > ECH_TOPOLOGY_NODES_MAX) {
-        argp_error(state, "%s: expected a number from %d to %d", text, (int)least,
-                   ECH_TOPOLOGY_NODES_MAX);
-    }
-}
-
 /* Options that say which tree. */
 static error_t parse_tree(int key, char *text, struct argp_state *state)
 {
     ech_topo_choice *tree = &((arguments *)state->input)->tree;
     switch (key) {
     case KEY_WORKERS:
-        read_number(text, 1, &tree->workers, state);
+        tree->workers = ech_argument_number(state, "workers", text, 1, ECH_TOPOLOGY_NODES_MAX);
         return 0;
     case KEY_HEIGHT:
-        read_number(text, 1, &tree->height, state);
+        tree->height = ech_argument_number(state, "height", text, 1, ECH_TOPOLOGY_NODES_MAX);
         return 0;
     case KEY_SEED:
-        read_number(text, 0, &tree->seed, state);
+        tree->seed = ech_argument_number(state, "seed", text, 0, ECH_TOPOLOGY_NODES_MAX);
         return 0;
     case KEY_SHAPE:
         tree->shape = text;
@@ -103,10 +95,7 @@ static error_t parse_draw(int key, char *text, struct argp_state *state)
     arguments *given = state->input;
     switch (key) {
     case KEY_HOSTS:
-        if (!ech_text_read_integer(text, &given->hosts) || given->hosts < 1 ||
-            given->hosts > HOSTS_MAX) {
-            argp_error(state, "%s: expected a number from 1 to %d", text, HOSTS_MAX);
-        }
+        given->hosts = ech_argument_number(state, "hosts", text, 1, HOSTS_MAX);
         return 0;
     case 'o':
         given->picture = text;

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/open_model.h"
 #include "apps/verify.h"
 #include "kernels/models.h"
-#include "runtime/base/text.h"
 
 enum {
     KEY_SEEDS = 256,
@@ -27,17 +27,6 @@ typedef struct {
     int file_count;
 } arguments;
 
-static int64_t parse_number(struct argp_state *state, const char *name, const char *text,
-                            int64_t least, int64_t most)
-{
-    int64_t number = 0;
-    if (!ech_text_read_integer(text, &number) || number < least || number > most) {
-        argp_error(state, "--%s %s: expected a number from %lld to %lld", name, text,
-                   (long long)least, (long long)most);
-    }
-    return number;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *given = state->input;
@@ -49,23 +38,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
         given->input = text;
         return 0;
     case 'b':
-        given->batch = (uint32_t)parse_number(state, "batch", text, 1, BATCH_MAX);
+        given->batch = (uint32_t)ech_argument_number(state, "batch", text, 1, BATCH_MAX);
         return 0;
     case KEY_SEED:
-        given->seed = parse_number(state, "seed", text, 0, INT64_MAX);
+        given->seed = ech_argument_number(state, "seed", text, 0, INT64_MAX);
         return 0;
     case 'e':
-        given->options.engine = ech_engine_choice_find(text);
-        if (given->options.engine == ECH_ENGINE_CHOICE_COUNT) {
-            argp_error(state, "--engine %s: expected auto, lanes, blocked, blas or reference",
-                       text);
-        }
+        given->options.engine = ech_argument_engine(state, text);
         return 0;
     case 't':
-        given->options.threads = (uint32_t)parse_number(state, "threads", text, 1, THREADS_MAX);
+        given->options.threads =
+            (uint32_t)ech_argument_number(state, "threads", text, 1, THREADS_MAX);
         return 0;
     case KEY_SEEDS:
-        given->options.seeds = (uint32_t)parse_number(state, "seeds", text, 0, SEEDS_MAX);
+        given->options.seeds = (uint32_t)ech_argument_number(state, "seeds", text, 0, SEEDS_MAX);
         return 0;
     case 'q':
         given->options.quiet = true;

@@ -13,7 +13,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 
-enum { NAME_BYTES = 48, FIRST_CAPACITY = 16, DECIMAL = 10 };
+enum { NAME_BYTES = 48, DECIMAL = 10 };
 
 static void format_name(uint64_t round, char name[NAME_BYTES])
 {
@@ -53,15 +53,11 @@ static int newest_first(const void *left, const void *right)
 
 static ech_status append(uint64_t **rounds, size_t *count, size_t *capacity, uint64_t round)
 {
-    if (*count == *capacity) {
-        const size_t larger = *capacity == 0 ? FIRST_CAPACITY : 2 * *capacity;
-        uint64_t *grown = ech_realloc(*rounds, larger, sizeof **rounds);
-        if (grown == NULL) {
-            return ECH_ERR_MEMORY;
-        }
-        *rounds = grown;
-        *capacity = larger;
+    uint64_t *grown = ech_grow(*rounds, *count, capacity, sizeof *grown);
+    if (grown == NULL) {
+        return ECH_ERR_MEMORY;
     }
+    *rounds = grown;
     (*rounds)[(*count)++] = round;
     return ECH_OK;
 }

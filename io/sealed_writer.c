@@ -6,7 +6,7 @@
 #include "io/h5_image_priv.h"
 #include "runtime/base/memory.h"
 
-enum { DIMENSIONS_MAX = 4, ARRAYS_FIRST = 16 };
+enum { DIMENSIONS_MAX = 4 };
 
 typedef struct {
     uint64_t offset; /* in the file */
@@ -66,16 +66,12 @@ void ech_sealed_writer_destroy(ech_sealed_writer **writer)
 
 static ech_status reserve_place(ech_sealed_writer *writer)
 {
-    if (writer->place_count < writer->place_capacity) {
-        return ECH_OK;
-    }
-    const size_t capacity = writer->place_capacity == 0 ? ARRAYS_FIRST : 2 * writer->place_capacity;
-    array_place *places = ech_realloc(writer->places, capacity, sizeof *places);
-    if (places == NULL) {
+    array_place *grown =
+        ech_grow(writer->places, writer->place_count, &writer->place_capacity, sizeof *grown);
+    if (grown == NULL) {
         return ECH_ERR_MEMORY;
     }
-    writer->places = places;
-    writer->place_capacity = capacity;
+    writer->places = grown;
     return ECH_OK;
 }
 

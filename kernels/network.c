@@ -59,16 +59,12 @@ ech_shape ech_network_shape(const ech_network *network, ech_value value)
 
 static ech_status reserve_one_more(ech_network *network)
 {
-    if (network->layer_count < network->layer_capacity) {
-        return ECH_OK;
-    }
-    const uint32_t capacity = network->layer_capacity == 0 ? 16 : 2 * network->layer_capacity;
-    ech_layer *layers = ech_realloc(network->layers, capacity, sizeof *layers);
-    if (layers == NULL) {
+    ech_layer *grown =
+        ech_grow(network->layers, network->layer_count, &network->layer_capacity, sizeof *grown);
+    if (grown == NULL) {
         return ECH_ERR_MEMORY;
     }
-    network->layers = layers;
-    network->layer_capacity = capacity;
+    network->layers = grown;
     return ECH_OK;
 }
 

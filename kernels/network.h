@@ -122,7 +122,7 @@ typedef struct {
     uint32_t classes;
     ech_layer *layers; /* in an order of execution */
     uint32_t layer_count;
-    uint32_t layer_capacity;
+    size_t layer_capacity;
     ech_layout *layout;
     ech_status status; /* of the first builder that failed */
     char message[256]; /* its message */

@@ -33,9 +33,11 @@ struct ech_plan {
     ech_target target;
 
     ech_plan_step *steps; /* in the order of execution */
-    uint32_t step_count, step_capacity;
+    uint32_t step_count;
+    size_t step_capacity;
     ech_slot *slots;
-    uint32_t slot_count, slot_capacity;
+    uint32_t slot_count;
+    size_t slot_capacity;
     uint32_t input_slot, logits_slot;
 
     void *parameters, *gradients; /* parameter_count elements each */

@@ -6,32 +6,16 @@
 
 enum { NO_SLOT = UINT32_MAX };
 
-static ech_status grow(void **items, uint32_t count, uint32_t *capacity, size_t item_bytes)
+static ech_status add_slot(ech_plan *plan, ech_value value, ech_format format, uint32_t *out)
 {
-    if (count < *capacity) {
-        return ECH_OK;
-    }
-    const uint32_t wanted = *capacity == 0 ? 32 : 2 * *capacity;
-    void *grown = ech_realloc(*items, wanted, item_bytes);
+    ech_slot *grown = ech_grow(plan->slots, plan->slot_count, &plan->slot_capacity, sizeof *grown);
     if (grown == NULL) {
         return ECH_ERR_MEMORY;
     }
-    *items = grown;
-    *capacity = wanted;
+    plan->slots = grown;
+    plan->slots[plan->slot_count] = (ech_slot){.value = value, .format = format};
+    *out = plan->slot_count++;
     return ECH_OK;
-}
-
-static ech_status add_slot(ech_plan *plan, ech_value value, ech_format format, uint32_t *out)
-{
-    void *items = plan->slots;
-    const ech_status status =
-        grow(&items, plan->slot_count, &plan->slot_capacity, sizeof *plan->slots);
-    plan->slots = items;
-    if (status == ECH_OK) {
-        plan->slots[plan->slot_count] = (ech_slot){.value = value, .format = format};
-        *out = plan->slot_count++;
-    }
-    return status;
 }
 
 static uint32_t find_slot(const ech_plan *plan, ech_value value, ech_format format)
@@ -56,14 +40,14 @@ static uint32_t first_slot(const ech_plan *plan, ech_value value)
 
 static ech_status add_step(ech_plan *plan, const ech_plan_step *step)
 {
-    void *items = plan->steps;
-    const ech_status status =
-        grow(&items, plan->step_count, &plan->step_capacity, sizeof *plan->steps);
-    plan->steps = items;
-    if (status == ECH_OK) {
-        plan->steps[plan->step_count++] = *step;
+    ech_plan_step *grown =
+        ech_grow(plan->steps, plan->step_count, &plan->step_capacity, sizeof *grown);
+    if (grown == NULL) {
+        return ECH_ERR_MEMORY;
     }
-    return status;
+    plan->steps = grown;
+    plan->steps[plan->step_count++] = *step;
+    return ECH_OK;
 }
 
 static ech_status add_conversion(ech_plan *plan, uint32_t from, ech_format format, uint32_t *out)

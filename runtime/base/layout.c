@@ -22,16 +22,12 @@ void ech_layout_destroy(ech_layout **layout)
 
 static ech_status reserve_one_more(ech_layout *layout)
 {
-    if (layout->tensor_count < layout->tensor_capacity) {
-        return ECH_OK;
-    }
-    const size_t capacity = layout->tensor_capacity == 0 ? 16 : 2 * layout->tensor_capacity;
-    ech_tensor *tensors = ech_realloc(layout->tensors, capacity, sizeof *tensors);
-    if (tensors == NULL) {
+    ech_tensor *grown =
+        ech_grow(layout->tensors, layout->tensor_count, &layout->tensor_capacity, sizeof *grown);
+    if (grown == NULL) {
         return ECH_ERR_MEMORY;
     }
-    layout->tensors = tensors;
-    layout->tensor_capacity = capacity;
+    layout->tensors = grown;
     return ECH_OK;
 }
 

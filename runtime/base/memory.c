@@ -18,7 +18,8 @@ enum {
     LINE_TEXT_BYTES = 256,
     CACHE_LINE_BYTES = 64,
     /* About a core's own cache: what is smaller is read again soon from there. */
-    STREAM_BYTES_MIN = 1 << 20
+    STREAM_BYTES_MIN = 1 << 20,
+    GROW_FIRST = 16
 };
 
 /* Sits in front of each block; as large as the alignment, so that the block behind it is aligned.
@@ -87,6 +88,19 @@ void *ech_realloc(void *block, size_t count, size_t size)
     const size_t old_bytes = header_of(block)->bytes;
     memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
     ech_free(block);
+    return moved;
+}
+
+void *ech_grow(void *block, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return block;
+    }
+    const size_t larger = *capacity == 0 ? GROW_FIRST : 2 * *capacity;
+    void *moved = ech_realloc(block, larger, size);
+    if (moved != NULL) {
+        *capacity = larger;
+    }
     return moved;
 }
 

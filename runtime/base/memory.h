@@ -26,6 +26,16 @@ void *ech_calloc(size_t count, size_t size);
  */
 void *ech_realloc(void *block, size_t count, size_t size);
 
+/**
+ * Room for one more element in an array that grows by doubling.
+ *
+ * @param block     the array, of `*capacity` elements of `size` bytes; NULL while that is 0.
+ * @param count     elements in use.
+ * @param capacity  raised when the array was full.
+ * @return the array, which may have moved; NULL leaves it and `*capacity` unchanged.
+ */
+void *ech_grow(void *block, size_t count, size_t *capacity, size_t size);
+
 /** A copy of a string. */
 char *ech_strdup(const char *text);
 

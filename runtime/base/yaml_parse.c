@@ -60,15 +60,11 @@ static ech_status next_event(reader *in, yaml_event_t *event)
 
 static ech_status push_entry(entry_stack *open, yaml_entry entry)
 {
-    if (open->count == open->capacity) {
-        const size_t capacity = open->capacity == 0 ? 64 : 2 * open->capacity;
-        yaml_entry *items = ech_realloc(open->items, capacity, sizeof *items);
-        if (items == NULL) {
-            return ECH_ERR_MEMORY;
-        }
-        open->items = items;
-        open->capacity = capacity;
+    yaml_entry *items = ech_grow(open->items, open->count, &open->capacity, sizeof *items);
+    if (items == NULL) {
+        return ECH_ERR_MEMORY;
     }
+    open->items = items;
     open->items[open->count++] = entry;
     return ECH_OK;
 }

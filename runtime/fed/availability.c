@@ -13,8 +13,6 @@
 /* Times beyond a century are none: they would not fit nanoseconds well. */
 static const double seconds_max = 4e9;
 
-enum { STRETCHES_MIN = 64 };
-
 typedef struct {
     uint32_t worker;
     uint64_t from_ns, until_ns;
@@ -36,15 +34,11 @@ typedef struct {
 static ech_status add(reader *reading, const stretch *added)
 {
     ech_availability *into = reading->into;
-    if (into->count == into->capacity) {
-        const size_t capacity = into->capacity == 0 ? STRETCHES_MIN : 2 * into->capacity;
-        stretch *grown = ech_realloc(into->stretches, capacity, sizeof *grown);
-        if (grown == NULL) {
-            return ECH_ERR_MEMORY;
-        }
-        into->stretches = grown;
-        into->capacity = capacity;
+    stretch *grown = ech_grow(into->stretches, into->count, &into->capacity, sizeof *grown);
+    if (grown == NULL) {
+        return ECH_ERR_MEMORY;
     }
+    into->stretches = grown;
     into->stretches[into->count++] = *added;
     return ECH_OK;
 }

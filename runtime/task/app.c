@@ -6,16 +6,11 @@
 
 static ech_status reserve_one_more(ech_app_registry *registry)
 {
-    if (registry->count < registry->capacity) {
-        return ECH_OK;
-    }
-    const size_t capacity = registry->capacity == 0 ? 8 : 2 * registry->capacity;
-    ech_app *apps = ech_realloc(registry->apps, capacity, sizeof *apps);
-    if (apps == NULL) {
+    ech_app *grown = ech_grow(registry->apps, registry->count, &registry->capacity, sizeof *grown);
+    if (grown == NULL) {
         return ECH_ERR_MEMORY;
     }
-    registry->apps = apps;
-    registry->capacity = capacity;
+    registry->apps = grown;
     return ECH_OK;
 }
 

@@ -53,6 +53,31 @@ Test(memory, sizes_that_cannot_be_are_refused)
     ech_free(kept);
 }
 
+Test(memory, an_array_grows_by_doubling_and_keeps_its_elements)
+{
+    enum { COUNT = 1000 };
+    uint32_t *numbers = NULL;
+    size_t capacity = 0;
+    size_t moves = 0;
+    for (uint32_t n = 0; n < COUNT; n++) {
+        const size_t before = capacity;
+        numbers = ech_grow(numbers, n, &capacity, sizeof *numbers);
+        cr_assert(numbers != NULL && capacity > n);
+        moves += capacity != before;
+        numbers[n] = n;
+    }
+    cr_expect_lt(moves, 10);
+    for (uint32_t n = 0; n < COUNT; n++) {
+        cr_expect_eq(numbers[n], n);
+    }
+    const size_t full = SIZE_MAX / 8;
+    size_t refused = full;
+    cr_expect_null(ech_grow(numbers, full, &refused, sizeof *numbers * 8));
+    cr_expect_eq(refused, full);
+    cr_expect_eq(numbers[COUNT - 1], COUNT - 1);
+    ech_free(numbers);
+}
+
 Test(memory, populating_keeps_the_content)
 {
     enum { BYTES = 1 << 20 };

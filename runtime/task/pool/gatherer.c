@@ -11,7 +11,7 @@ struct ech_gatherer {
     ech_gather_hosts hosts;
     uint64_t *waiting; /* references, in no order */
     uint32_t waiting_count;
-    uint32_t waiting_capacity;
+    size_t waiting_capacity;
     gather_state state;
     uint64_t ref;
     uint32_t number;
@@ -54,16 +54,12 @@ void ech_gatherer_destroy(ech_gatherer **gatherer)
 
 ech_status ech_gatherer_add(ech_gatherer *gatherer, uint64_t ref)
 {
-    if (gatherer->waiting_count == gatherer->waiting_capacity) {
-        const uint32_t capacity =
-            gatherer->waiting_capacity == 0 ? 16 : 2 * gatherer->waiting_capacity;
-        uint64_t *larger = ech_realloc(gatherer->waiting, capacity, sizeof *larger);
-        if (larger == NULL) {
-            return ECH_ERR_MEMORY;
-        }
-        gatherer->waiting = larger;
-        gatherer->waiting_capacity = capacity;
+    uint64_t *grown = ech_grow(gatherer->waiting, gatherer->waiting_count,
+                               &gatherer->waiting_capacity, sizeof *grown);
+    if (grown == NULL) {
+        return ECH_ERR_MEMORY;
     }
+    gatherer->waiting = grown;
     gatherer->waiting[gatherer->waiting_count++] = ref;
     return ECH_OK;
 }
