@@ -44,8 +44,9 @@ static const struct argp parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "FILE.h5",
-    .doc = "Check a file's digest and show what is in it: a data set, a split, a checkpoint, a "
-           "run record, the kept results of tasks or the results of a study.",
+    .doc = "Check a file's digest and show what is in it: a data set, a split, a set of "
+           "shards, a checkpoint, a run record, the kept results of tasks or the results of a "
+           "study.",
 };
 
 static ech_status inspect(const arguments *given)
@@ -58,6 +59,7 @@ static ech_status inspect(const arguments *given)
         [ECH_SEAL_RECORD] = ech_inspect_record,
         [ECH_SEAL_MEMO] = ech_inspect_memo,
         [ECH_SEAL_RESULTS] = ech_inspect_results,
+        [ECH_SEAL_SHARDS] = ech_inspect_shards,
     };
     ech_io *io = NULL;
     ech_seal_kind kind = ECH_SEAL_NONE;

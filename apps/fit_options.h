@@ -58,8 +58,10 @@ typedef struct {
     uint64_t evaluate_every; /* rounds; 0: never */
 
     struct {
-        const char *file;   /* NULL: no data (only where epochs is 0) */
-        const double *mean; /* a channel, or one for all */
+        const char *file;      /* NULL: no data (only where epochs is 0), or shards */
+        const char *shards;    /* NULL: a file, or no data */
+        uint64_t memory_bytes; /* of samples from shards, a host; UINT64_MAX: no bound */
+        const double *mean;    /* a channel, or one for all */
         size_t mean_count;
         const double *std;
         size_t std_count;

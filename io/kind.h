@@ -18,6 +18,7 @@ typedef enum {
     ECH_SEAL_RECORD,
     ECH_SEAL_MEMO,
     ECH_SEAL_RESULTS,
+    ECH_SEAL_SHARDS,
     ECH_SEAL_KIND_COUNT
 } ech_seal_kind;
 

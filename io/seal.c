@@ -20,18 +20,18 @@ static const char seal_version[] = "1\n";
 static const unsigned char hdf5_signature[SIGNATURE_BYTES] = {0x89, 'H',  'D',  'F',
                                                               '\r', '\n', 0x1a, '\n'};
 static const char *const kind_names[ECH_SEAL_KIND_COUNT] = {
-    "none", "data", "split", "checkpoint", "record", "memo", "results"};
+    "none", "data", "split", "checkpoint", "record", "memo", "results", "shards"};
 
 const char *ech_seal_kind_text(ech_seal_kind kind)
 {
     static const char *const texts[ECH_SEAL_KIND_COUNT] = {
-        "a file of others", "a data set",       "a split",           "a checkpoint",
-        "a run record",     "results of tasks", "results of a study"};
+        "a file of others", "a data set",         "a split",        "a checkpoint", "a run record",
+        "results of tasks", "results of a study", "a set of shards"};
     return texts[kind];
 }
 
-static ech_status read_fully(int descriptor, const char *path, uint64_t offset, void *data,
-                             size_t bytes)
+ech_status ech_seal_read_fully(int descriptor, const char *path, uint64_t offset, void *data,
+                               size_t bytes)
 {
     char *next = data;
     while (bytes > 0) {
@@ -61,7 +61,7 @@ static ech_status digest_pieces(int descriptor, const char *path, uint64_t lengt
     for (uint64_t offset = ECH_SEAL_BYTES; offset < length && status == ECH_OK;) {
         const uint64_t left = length - offset;
         const size_t bytes = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-        status = read_fully(descriptor, path, offset, piece, bytes);
+        status = ech_seal_read_fully(descriptor, path, offset, piece, bytes);
         if (status == ECH_OK) {
             ech_hasher_add(hasher, piece, bytes);
         }
@@ -116,22 +116,44 @@ static void format_block(ech_seal_kind kind, uint64_t length, ech_hash128 digest
              text);
 }
 
-ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind)
+ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind, ech_seal_claim *claim)
 {
     const int descriptor = ech_output_descriptor(output);
     const char *path = ech_output_path(output);
-    uint64_t length = 0;
-    ech_hash128 digest = {0};
-    ech_status status = file_length(descriptor, path, &length);
+    ech_status status = file_length(descriptor, path, &claim->length);
     if (status == ECH_OK) {
-        status = digest_file(descriptor, path, length, &digest);
+        status = digest_file(descriptor, path, claim->length, &claim->digest);
     }
     if (status != ECH_OK) {
         return status;
     }
     char block[ECH_SEAL_BYTES];
-    format_block(kind, length, digest, block);
+    format_block(kind, claim->length, claim->digest, block);
     return ech_output_write(output, 0, block, sizeof block);
+}
+
+ech_status ech_seal_expect(int descriptor, const char *path, ech_seal_kind kind,
+                           const ech_seal_claim *claim)
+{
+    uint64_t length = 0;
+    char block[ECH_SEAL_BYTES];
+    char expected[ECH_SEAL_BYTES];
+    ech_status status = file_length(descriptor, path, &length);
+    if (status == ECH_OK && length != claim->length) {
+        return ech_fail(ECH_ERR_FORMAT, "%s: %" PRIu64 " bytes long, %" PRIu64 " were expected",
+                        path, length, claim->length);
+    }
+    if (status == ECH_OK) {
+        status = ech_seal_read_fully(descriptor, path, 0, block, sizeof block);
+    }
+    if (status != ECH_OK) {
+        return status;
+    }
+    format_block(kind, claim->length, claim->digest, expected);
+    return memcmp(block, expected, sizeof block) == 0
+               ? ECH_OK
+               : ech_fail(ECH_ERR_FORMAT, "%s: damaged, or another file than the one expected",
+                          path);
 }
 
 /* The kind that a block claims, and where its text goes on behind it; NULL if it claims none. */
@@ -213,7 +235,7 @@ ech_status ech_seal_check(int descriptor, const char *path, ech_seal_kind *kind)
         return ech_fail(ECH_ERR_FORMAT, "%s: %" PRIu64 " bytes long, an HDF5 file was expected",
                         path, length);
     }
-    status = read_fully(descriptor, path, 0, block, sizeof block);
+    status = ech_seal_read_fully(descriptor, path, 0, block, sizeof block);
     if (status != ECH_OK) {
         return status;
     }

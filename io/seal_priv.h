@@ -15,15 +15,37 @@
 #define ECH_IO_SEAL_PRIV_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "io/kind.h"
 #include "io/output_priv.h"
+#include "runtime/base/hash.h"
 #include "runtime/base/status.h"
 
 enum { ECH_SEAL_BYTES = 512 };
 
-/** Digest the file behind the block and write the block. */
-ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind);
+/** What a block says about its file. */
+typedef struct {
+    uint64_t length;
+    ech_hash128 digest;
+} ech_seal_claim;
+
+/** Digest the file behind the block and write the block. @param[out] claim  what it says. */
+ech_status ech_seal_write(const ech_output *output, ech_seal_kind kind, ech_seal_claim *claim);
+
+/**
+ * Is this the very file that was sealed with this claim? Looks at the length and the block alone:
+ * for a reader that checks what it reads of the content by other means.
+ *
+ * @return ECH_OK; ECH_ERR_FILE; ECH_ERR_FORMAT.
+ */
+ech_status ech_seal_expect(int descriptor, const char *path, ech_seal_kind kind,
+                           const ech_seal_claim *claim);
+
+/** Read so many bytes. @return ECH_OK; ECH_ERR_FILE; ECH_ERR_FORMAT (the file ends before). */
+ech_status ech_seal_read_fully(int descriptor, const char *path, uint64_t offset, void *data,
+                               size_t bytes);
 
 /**
  * Check an open file from its first to its last byte.

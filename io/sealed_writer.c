@@ -22,6 +22,7 @@ struct ech_sealed_writer {
     array_place *places;
     size_t place_count;
     size_t place_capacity;
+    ech_seal_claim claim; /* once it is sealed */
 };
 
 static ech_status fail_h5(const ech_sealed_writer *writer, const char *what)
@@ -251,6 +252,16 @@ ech_status ech_sealed_writer_write(ech_sealed_writer *writer, size_t which, uint
 
 ech_status ech_sealed_writer_commit(ech_sealed_writer *writer, ech_output_durability durability)
 {
-    const ech_status status = ech_seal_write(writer->output, writer->kind);
+    const ech_status status = ech_seal_write(writer->output, writer->kind, &writer->claim);
     return status == ECH_OK ? ech_output_commit(writer->output, durability) : status;
+}
+
+uint64_t ech_sealed_writer_place(const ech_sealed_writer *writer, size_t which)
+{
+    return writer->places[which].offset;
+}
+
+const ech_seal_claim *ech_sealed_writer_claim(const ech_sealed_writer *writer)
+{
+    return &writer->claim;
 }

@@ -61,4 +61,10 @@ ech_status ech_sealed_writer_write(ech_sealed_writer *writer, size_t which, uint
 /** Seal, sync, rename. Every array must have been written in full. */
 ech_status ech_sealed_writer_commit(ech_sealed_writer *writer, ech_output_durability durability);
 
+/** Where an array's content begins in the file; of an empty one it says nothing. */
+uint64_t ech_sealed_writer_place(const ech_sealed_writer *writer, size_t which);
+
+/** What the seal says, once it is committed. Borrowed. */
+const ech_seal_claim *ech_sealed_writer_claim(const ech_sealed_writer *writer);
+
 #endif

@@ -67,6 +67,11 @@ void ech_learner_reset_times(ech_learner *learner)
     ech_plan_reset_times(learner->plan);
 }
 
+static uint64_t index_at(const ech_training_job *job, uint64_t i)
+{
+    return job->indices != NULL ? job->indices[i] : i;
+}
+
 static ech_status check_job(const ech_learner *learner, const ech_training_job *job)
 {
     const ech_training *training = job->training;
@@ -80,15 +85,16 @@ static ech_status check_job(const ech_learner *learner, const ech_training_job *
         return status;
     }
     for (uint64_t i = 0; i < job->index_count; i++) {
-        if (job->indices[i] >= job->samples->count) {
-            return ech_fail(ECH_ERR_ARGUMENT, "worker %llu: sample %u of %llu",
-                            (unsigned long long)job->worker, job->indices[i],
+        const uint64_t sample = index_at(job, i);
+        if (sample >= job->samples->count) {
+            return ech_fail(ECH_ERR_ARGUMENT, "worker %llu: sample %llu of %llu",
+                            (unsigned long long)job->worker, (unsigned long long)sample,
                             (unsigned long long)job->samples->count);
         }
-        if (ech_samples_label(job->samples, job->indices[i]) >= learner->options.network->classes) {
-            return ech_fail(ECH_ERR_ARGUMENT, "sample %u: label %llu, but there are %u classes",
-                            job->indices[i],
-                            (unsigned long long)ech_samples_label(job->samples, job->indices[i]),
+        const uint64_t label = ech_samples_label(job->samples, sample);
+        if (label >= learner->options.network->classes) {
+            return ech_fail(ECH_ERR_ARGUMENT, "sample %llu: label %llu, but there are %u classes",
+                            (unsigned long long)sample, (unsigned long long)label,
                             learner->options.network->classes);
         }
     }
@@ -188,7 +194,9 @@ static ech_status train_epoch(run *r, uint32_t epoch)
 {
     const ech_training_job *job = r->job;
     epoch_sums sums = {0};
-    memcpy(r->learner->order, job->indices, job->index_count * sizeof *job->indices);
+    for (uint64_t i = 0; i < job->index_count; i++) {
+        r->learner->order[i] = (uint32_t)index_at(job, i);
+    }
     ech_random shuffle =
         ech_random_stream(job->seed, ECH_RANDOM_SHUFFLE, job->round, job->worker, epoch);
     ech_random_shuffle_u32(&shuffle, r->learner->order, job->index_count);

@@ -109,7 +109,7 @@ void ech_learner_reset_times(ech_learner *learner);
 typedef struct {
     uint64_t seed, round, worker; /* names of the streams, and for messages; round 1 is the first */
     const ech_samples *samples;
-    const uint32_t *indices; /* the worker's samples */
+    const uint32_t *indices; /* the worker's samples; NULL: the first index_count */
     uint64_t index_count;
     const ech_training *training;
     ech_state_view start;

@@ -15,6 +15,7 @@
 /* The commands; as in command.h. */
 int ech_cmd_data_import(int argc, char **argv);
 int ech_cmd_data_split(int argc, char **argv);
+int ech_cmd_data_shard(int argc, char **argv);
 int ech_cmd_data_show(int argc, char **argv);
 
 /** Samples of each label in a list of samples. */

@@ -54,6 +54,7 @@ static ech_status grow_tree(ech_fit_base *base)
         status = ech_fit_tree_grow(&base->tree, base->config, &base->options);
         if (status == ECH_OK) {
             base->worker_count = ech_topology_worker_count(base->tree.topology);
+            status = ech_fit_tree_place(&base->tree, base->machine);
         }
     }
     status = ech_fit_base_agree(base, status);
@@ -157,8 +158,15 @@ ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *argum
         status = grow_tree(base);
     }
     if (status == ECH_OK) {
-        status = ech_fit_data_create(base->machine, base->config, &base->options, base->io,
-                                     base->worker_count, &base->data);
+        const ech_fit_data_source source = {
+            .machine = base->machine,
+            .config = base->config,
+            .options = &base->options,
+            .io = base->io,
+            .worker_count = base->worker_count,
+            .placement = base->tree.placement,
+        };
+        status = ech_fit_data_create(&source, &base->data);
     }
     return status == ECH_OK ? create_trainer(base) : status;
 }
@@ -169,7 +177,7 @@ ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
     *out = NULL;
     ech_status status = ECH_OK;
     if (base->is_first) {
-        status = ech_fit_tree_populate(&base->tree, base->machine, base->trainer);
+        status = ech_fit_tree_populate(&base->tree, base->trainer);
     }
     status = ech_fit_base_agree(base, status);
     if (status != ECH_OK) {

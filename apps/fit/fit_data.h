@@ -1,7 +1,9 @@
 /**
  * @file fit_data.h
- * A run's data in its host's shared memory: images, labels, and which worker holds what. Read once
- * a host, by its leader rank; every rank reads it in place.
+ * A run's data on its host: images, labels, and which worker holds what.
+ *
+ * From a file: all of it in the host's shared memory, read once a host by its leader rank; every
+ * rank reads it in place. From shards: the host's own workers' samples (fit_shards.h).
  */
 #ifndef ECH_APPS_FIT_DATA_H
 #define ECH_APPS_FIT_DATA_H
@@ -11,12 +13,24 @@
 #include "apps/fit_options.h"
 #include "io/dataset.h"
 #include "io/service.h"
+#include "io/shard_reader.h"
 #include "runtime/base/config.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/placement.h"
 #include "runtime/mpi/machine.h"
 
 /** Opaque. */
 typedef struct ech_fit_data ech_fit_data;
+
+/** What the data is made from; borrowed during the call, the machine for the data's life. */
+typedef struct {
+    ech_machine *machine;
+    const ech_config *config;
+    const ech_fit_options *options;
+    ech_io *io;                     /* leader ranks; NULL on the others */
+    uint32_t worker_count;          /* leaves of the topology; the same on every rank */
+    const ech_placement *placement; /* rank 0 */
+} ech_fit_data_source;
 
 /** Samples of one part, in place. */
 typedef struct {
@@ -25,26 +39,42 @@ typedef struct {
     uint64_t count;
 } ech_fit_part;
 
+/** A worker's samples: `count` numbers into a part, or, without numbers, the part itself. */
+typedef struct {
+    ech_fit_part part;
+    const uint32_t *indices; /* NULL: all of the part, in order */
+    uint64_t count;
+} ech_fit_worker;
+
 /**
- * Read and deal out what `data.file` and `data.split` name. Without `data.file` every part is
- * empty and no worker has samples. Collective over the machine.
+ * Read and deal out what `data` names. Without a data set every part is empty and no worker has
+ * samples. Collective over the machine.
  *
- * @param io            on leader ranks; NULL on the others.
- * @param worker_count  leaves of the topology; the same on every rank.
  * @return the same on every rank: ECH_OK; ECH_ERR_FILE, ECH_ERR_FORMAT, ECH_ERR_CONFIG (more
- *         workers than samples, a split file that does not fit); ECH_ERR_MEMORY, ECH_ERR_MPI.
+ *         workers than samples, a split file that does not fit, shards of another number of
+ *         workers, data.memory too small); ECH_ERR_MEMORY, ECH_ERR_MPI.
  */
-ech_status ech_fit_data_create(ech_machine *machine, const ech_config *config,
-                               const ech_fit_options *options, ech_io *io, uint32_t worker_count,
-                               ech_fit_data **out);
+ech_status ech_fit_data_create(const ech_fit_data_source *source, ech_fit_data **out);
 /** Collective. */
 void ech_fit_data_destroy(ech_fit_data **data);
 
 /** Shape and classes; NULL if there is no data. */
 const ech_dataset_info *ech_fit_data_info(const ech_fit_data *data);
-ech_fit_part ech_fit_data_part(const ech_fit_data *data, ech_data_part part);
 
-/** The samples of a worker: numbers into the training part. @return their count. */
-uint64_t ech_fit_data_worker(const ech_fit_data *data, uint64_t worker, const uint32_t **indices);
+/** Number of samples that a worker holds. */
+uint64_t ech_fit_data_count(const ech_fit_data *data, uint64_t worker);
+
+/**
+ * A worker's samples, valid until this rank's next call of this or the next function.
+ *
+ * @param pause  called now and then where the samples have to be read from a file.
+ * @return ECH_OK; ECH_ERR_FILE, ECH_ERR_FORMAT (a shard is missing or damaged).
+ */
+ech_status ech_fit_data_worker(ech_fit_data *data, uint64_t worker, const ech_shard_pause *pause,
+                               ech_fit_worker *out);
+
+/** Test samples from `first` on: `count` of them or, where they have to be read from a file, as
+ *  many as this rank holds at once, at least one. Valid and errors as above. */
+ech_status ech_fit_data_test(ech_fit_data *data, uint64_t first, uint64_t count, ech_fit_part *out);
 
 #endif

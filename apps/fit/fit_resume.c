@@ -24,6 +24,7 @@ static bool may_change(const char *key)
         "evaluate.every",
         "threads",
         "leader",
+        "data.memory",
         "transfer",
         "transfer_retries",
         "transfer_folder",

@@ -10,10 +10,9 @@
 struct ech_fit_trainer {
     ech_trainer interface;
     const ech_network *network;
-    const ech_fit_data *data;
+    ech_fit_data *data;
     ech_learner *learner; /* NULL where nothing is ever trained or evaluated */
     ech_training training;
-    ech_samples samples[ECH_DATA_PART_COUNT];
     char engines[ECH_FIT_ENGINES_BYTES];
 };
 
@@ -33,11 +32,10 @@ static ech_status initialise(void *self, uint64_t seed, ech_state state)
 static uint64_t count_samples(void *self, uint64_t worker)
 {
     const ech_fit_trainer *trainer = self;
-    const uint32_t *indices = NULL;
-    return ech_fit_data_worker(trainer->data, worker, &indices);
+    return ech_fit_data_count(trainer->data, worker);
 }
 
-/* No data, or no epochs: the worker receives the model and returns it. */
+/* The worker receives the model and returns it. */
 static void return_model(const ech_fit_trainer *trainer, ech_state_view global, ech_state update)
 {
     const ech_layout *layout = trainer->network->layout;
@@ -47,17 +45,30 @@ static void return_model(const ech_fit_trainer *trainer, ech_state_view global, 
     }
 }
 
+static ech_samples samples_of(const ech_fit_part *part)
+{
+    return (ech_samples){.images = part->images,
+                         .labels = part->labels,
+                         .label_bytes = sizeof *part->labels,
+                         .count = part->count};
+}
+
 static ech_status train(void *self, const ech_train_request *request, ech_state_view global,
                         ech_state update, ech_train_result *result)
 {
     ech_fit_trainer *trainer = self;
-    const uint32_t *indices = NULL;
-    const uint64_t count = ech_fit_data_worker(trainer->data, request->worker, &indices);
-    *result = (ech_train_result){.samples = count};
-    if (trainer->learner == NULL) {
+    *result = (ech_train_result){.samples = ech_fit_data_count(trainer->data, request->worker)};
+    if (request->epochs == 0 || trainer->learner == NULL) {
         return_model(trainer, global, update);
         return ECH_OK;
     }
+    const ech_shard_pause pause = {request->yield, request->yield_user};
+    ech_fit_worker own;
+    ech_status status = ech_fit_data_worker(trainer->data, request->worker, &pause, &own);
+    if (status != ECH_OK) {
+        return status;
+    }
+    const ech_samples samples = samples_of(&own.part);
     ech_training training = trainer->training;
     training.epochs = request->epochs;
     training.optimizer.proximal = request->proximal;
@@ -65,9 +76,9 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
         .seed = request->seed,
         .round = request->round,
         .worker = request->worker,
-        .samples = &trainer->samples[ECH_DATA_TRAIN],
-        .indices = indices,
-        .index_count = count,
+        .samples = &samples,
+        .indices = own.indices,
+        .index_count = own.count,
         .training = &training,
         .start = global,
         .correction = request->correction,
@@ -76,7 +87,7 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
         .yield_user = request->yield_user,
     };
     ech_training_result done = {0};
-    const ech_status status = ech_learner_train(trainer->learner, &job, update, &done);
+    status = ech_learner_train(trainer->learner, &job, update, &done);
     result->steps = done.steps;
     result->loss = done.loss;
     result->accuracy = done.accuracy;
@@ -88,19 +99,31 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
 static uint64_t count_test(void *self)
 {
     const ech_fit_trainer *trainer = self;
-    return trainer->learner != NULL ? trainer->samples[ECH_DATA_TEST].count : 0;
+    return trainer->learner != NULL ? ech_fit_data_info(trainer->data)->samples[ECH_DATA_TEST] : 0;
 }
 
 static ech_status evaluate(void *self, ech_state_view state, uint64_t first, uint64_t count,
                            ech_evaluation *result)
 {
     ech_fit_trainer *trainer = self;
-    ech_evaluation_sums sums = {0};
-    const ech_status status = ech_learner_evaluate(
-        trainer->learner, state, &trainer->samples[ECH_DATA_TEST], first, count, &sums);
-    *result = (ech_evaluation){
-        .samples = sums.samples, .correct = sums.correct, .loss_fixed = sums.loss_fixed};
-    return status;
+    *result = (ech_evaluation){0};
+    ech_fit_part part = {0};
+    for (uint64_t done = 0; done < count; done += part.count) {
+        ech_status status = ech_fit_data_test(trainer->data, first + done, count - done, &part);
+        if (status != ECH_OK) {
+            return status;
+        }
+        const ech_samples samples = samples_of(&part);
+        ech_evaluation_sums sums = {0};
+        status = ech_learner_evaluate(trainer->learner, state, &samples, 0, part.count, &sums);
+        if (status != ECH_OK) {
+            return status;
+        }
+        result->samples += sums.samples;
+        result->correct += sums.correct;
+        result->loss_fixed += sums.loss_fixed;
+    }
+    return ECH_OK;
 }
 
 /* The last failure's message behind the key that it is about. */
@@ -190,7 +213,7 @@ static void describe_engines(ech_fit_trainer *trainer)
 }
 
 ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_options *options,
-                                  const ech_network *network, const ech_fit_data *data,
+                                  const ech_network *network, ech_fit_data *data,
                                   ech_fit_trainer **out)
 {
     *out = NULL;
@@ -201,13 +224,6 @@ ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_option
     trainer->network = network;
     trainer->data = data;
     trainer->training = options->train;
-    for (int part = 0; part < ECH_DATA_PART_COUNT; part++) {
-        const ech_fit_part samples = ech_fit_data_part(data, (ech_data_part)part);
-        trainer->samples[part] = (ech_samples){.images = samples.images,
-                                               .labels = samples.labels,
-                                               .label_bytes = sizeof *samples.labels,
-                                               .count = samples.count};
-    }
     trainer->interface = (ech_trainer){
         .self = trainer,
         .layout = get_layout,

@@ -26,7 +26,7 @@ ech_status ech_fit_network(const ech_config *config, const ech_fit_options *opti
 
 /** @param network, data  borrowed until the trainer is destroyed. Not collective. */
 ech_status ech_fit_trainer_create(const ech_config *config, const ech_fit_options *options,
-                                  const ech_network *network, const ech_fit_data *data,
+                                  const ech_network *network, ech_fit_data *data,
                                   ech_fit_trainer **out);
 void ech_fit_trainer_destroy(ech_fit_trainer **trainer);
 

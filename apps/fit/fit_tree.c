@@ -53,7 +53,7 @@ ech_status ech_fit_tree_grow(ech_fit_tree *tree, const ech_config *config,
     return ech_topology_balanced(workers, height, &tree->topology);
 }
 
-static ech_status place(ech_fit_tree *tree, const ech_machine *machine)
+ech_status ech_fit_tree_place(ech_fit_tree *tree, const ech_machine *machine)
 {
     const int host_count = ech_machine_host_count(machine);
     uint32_t *ranks = ech_calloc((size_t)host_count, sizeof *ranks);
@@ -91,13 +91,9 @@ static ech_status count_samples(ech_fit_tree *tree, const ech_trainer *trainer)
     return ECH_OK;
 }
 
-ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_machine *machine,
-                                 const ech_trainer *trainer)
+ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_trainer *trainer)
 {
-    ech_status status = place(tree, machine);
-    if (status == ECH_OK) {
-        status = count_samples(tree, trainer);
-    }
+    ech_status status = count_samples(tree, trainer);
     if (status == ECH_OK) {
         status = ech_population_create(tree->samples, ech_topology_worker_count(tree->topology),
                                        &tree->population);

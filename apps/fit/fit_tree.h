@@ -27,9 +27,11 @@ typedef struct {
 ech_status ech_fit_tree_grow(ech_fit_tree *tree, const ech_config *config,
                              const ech_fit_options *options);
 
-/** Place it on the machine, and count who has samples. */
-ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_machine *machine,
-                                 const ech_trainer *trainer);
+/** Place it on the machine. */
+ech_status ech_fit_tree_place(ech_fit_tree *tree, const ech_machine *machine);
+
+/** Count who has samples. */
+ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_trainer *trainer);
 
 /** Free what there is. Accepts an empty tree. */
 void ech_fit_tree_clear(ech_fit_tree *tree);

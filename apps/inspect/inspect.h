@@ -16,6 +16,7 @@ ech_status ech_inspect_record(ech_io *io, const char *path, bool json);
 ech_status ech_inspect_split(ech_io *io, const char *path, bool json);
 ech_status ech_inspect_memo(ech_io *io, const char *path, bool json);
 ech_status ech_inspect_results(ech_io *io, const char *path, bool json);
+ech_status ech_inspect_shards(ech_io *io, const char *path, bool json);
 ech_status ech_inspect_data(ech_io *io, const char *path, bool json);
 
 #endif

@@ -7,8 +7,19 @@
 enum { AUGMENT_CROP_MAX = 1024 };
 
 static const ech_option options[] = {
+    {.key = "data.shards",
+     .type = ECH_OPTION_PATH,
+     .help = "instead of data.file and data.split: a data set laid out by worker, the folder that "
+             "`echelon data shard` made; a host reads its own workers' samples alone"},
+    {.key = "data.memory",
+     .type = ECH_OPTION_INTEGER,
+     .least = 1,
+     .most = 0x1p53,
+     .help = "with data.shards: bytes of samples that a host keeps at most; where its workers' do "
+             "not fit, a rank reads a worker's samples when it trains it"},
     {.key = "data.file",
      .type = ECH_OPTION_PATH,
+     .only_if = "data.shards=",
      .help = "data set, made by `echelon data import`; not needed where train.epochs is 0"},
     {.key = "data.normalize.mean",
      .type = ECH_OPTION_REALS,
@@ -35,6 +46,7 @@ static const ech_option options[] = {
      .type = ECH_OPTION_CHOICE,
      .choices = "iid|dirichlet|label|classes|shards|log-normal|ids|file",
      .standard = "iid",
+     .only_if = "data.shards=",
      .help = "how the training samples are dealt to the workers"},
     {.key = "data.split.samples_alpha",
      .type = ECH_OPTION_REAL,
@@ -102,13 +114,17 @@ static ech_status check_data(const ech_config *config)
                                "expected %zu numbers, as in data.normalize.mean, got %zu", means,
                                deviations);
     }
-    const bool has_file = ech_config_has(config, "data.file");
+    const bool has_shards = ech_config_has(config, "data.shards");
+    const bool has_data = has_shards || ech_config_has(config, "data.file");
+    if (!has_shards && ech_config_has(config, "data.memory")) {
+        return ech_config_fail(config, "data.memory", "expected data.shards with it");
+    }
     if (ech_config_has(config, "train.plugin")) {
-        return !has_file ? ECH_OK
-                         : ech_config_fail(config, "data.file",
+        return !has_data ? ECH_OK
+                         : ech_config_fail(config, has_shards ? "data.shards" : "data.file",
                                            "expected none: train.plugin brings its own data");
     }
-    if (!has_file && ech_config_integer(config, "train.epochs") > 0) {
+    if (!has_data && ech_config_integer(config, "train.epochs") > 0) {
         return ech_config_fail(config, "data.file",
                                "missing: expected a data set where train.epochs is above 0");
     }
@@ -117,6 +133,9 @@ static ech_status check_data(const ech_config *config)
 
 static void read_split(const ech_config *config, ech_fit_options *out)
 {
+    if (!ech_config_has(config, "data.split.kind")) {
+        return; /* data.shards: dealt already */
+    }
     const int kind = ech_config_choice(config, "data.split.kind");
     ech_split_rule *rule = &out->split.rule;
     if (kind >= ECH_SPLIT_KIND_COUNT) {
@@ -137,6 +156,10 @@ static void read_split(const ech_config *config, ech_fit_options *out)
 static void read_data(const ech_config *config, ech_fit_options *out)
 {
     out->data.file = ech_config_text(config, "data.file");
+    out->data.shards = ech_config_text(config, "data.shards");
+    out->data.memory_bytes = ech_config_has(config, "data.memory")
+                                 ? (uint64_t)ech_config_integer(config, "data.memory")
+                                 : UINT64_MAX;
     out->data.mean = ech_config_reals(config, "data.normalize.mean", &out->data.mean_count);
     out->data.std = ech_config_reals(config, "data.normalize.std", &out->data.std_count);
     read_split(config, out);

@@ -184,7 +184,8 @@ bool ech_runs_agree_on(const ech_runs *runs, const char *key)
 
 bool ech_run_setting_is_place(const char *key)
 {
-    static const char *const places[] = {"name", "data.file", "topology.file", "out"};
+    static const char *const places[] = {"name", "data.file", "data.shards", "topology.file",
+                                         "out"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (strcmp(key, places[i]) == 0) {
             return true;

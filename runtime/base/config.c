@@ -92,6 +92,9 @@ static bool is_in_use(const ech_config *config, const ech_option *option,
     *condition = config_find(config, key);
     assert(*condition != NULL);
     const char *text = (*condition)->node != NULL ? ech_yaml_text((*condition)->node) : NULL;
+    if (option->only_if[length + 1] == '\0') {
+        return (*condition)->node == NULL;
+    }
     return text != NULL && options_choice_number(option->only_if + length + 1, text) >= 0;
 }
 

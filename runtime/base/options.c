@@ -104,8 +104,10 @@ static void print_option(FILE *file, const ech_option *option)
     fprintf(file, "\n%*s%s\n", LINE_COLUMNS - 1, "", option->help);
     if (option->only_if != NULL) {
         const int key = (int)strcspn(option->only_if, "=");
-        fprintf(file, "%*sOnly with %.*s: %s\n", LINE_COLUMNS - 1, "", key, option->only_if,
-                option->only_if + key + 1);
+        const char *choices = option->only_if + key + 1;
+        fprintf(file, "%*sOnly %s %.*s%s%s\n", LINE_COLUMNS - 1, "",
+                choices[0] != '\0' ? "with" : "without", key, option->only_if,
+                choices[0] != '\0' ? ": " : "", choices);
     }
 }
 

@@ -43,7 +43,8 @@ typedef struct {
     bool below;          /* `most` itself is out of bounds */
     const char *choices; /* "sync|async", in the order of the reader's enum */
     const char *only_if; /* "data.split.kind=dirichlet|label": belongs to those choices only; with
-                            another, giving it is an error and its default does not count */
+                            another, giving it is an error and its default does not count.
+                            "data.shards=": belongs to configurations without that key */
     const char *help;    /* one line, with the unit where there is one */
 } ech_option;
 

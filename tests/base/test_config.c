@@ -53,6 +53,11 @@ static const ech_option split_options[] = {
      .help = "owners"},
     {.key = "model.name", .type = ECH_OPTION_TEXT, .required = true, .help = "model to train"},
     {.key = "extra", .type = ECH_OPTION_ANY, .help = "anything"},
+    {.key = "plain",
+     .type = ECH_OPTION_TEXT,
+     .standard = "yes",
+     .only_if = "extra=",
+     .help = "where there is nothing extra"},
 };
 
 #define SECTION(title, table)                                                                      \
@@ -103,7 +108,10 @@ Test(config, defaults_hold_where_nothing_is_given)
     cr_expect_eq(ech_config_choice(config, "split.kind"), 0);
     cr_expect_not(ech_config_has(config, "split.alpha"));
     cr_expect_not(ech_config_has(config, "extra"));
+    cr_expect_str_eq(ech_config_text(config, "plain"), "yes");
     cr_expect_null(ech_config_text(config, "split.file"));
+    expect_loaded("model: {name: m}\nextra: 1\n", NULL);
+    cr_expect_not(ech_config_has(config, "plain"));
 }
 
 Test(config, a_file_replaces_defaults_and_the_command_line_both)
@@ -189,6 +197,8 @@ Test(config, what_is_wrong_is_told_in_one_line)
          "dir/a.yaml:2: split.kind: expected one of iid, dirichlet, file, got 'other'"},
         {"model: {name: m}\nsplit: {alpha: 1}\n", NULL,
          "dir/a.yaml:2: split.alpha is not read where split.kind is 'iid'"},
+        {"model: {name: m}\nextra: 1\nplain: no\n", NULL,
+         "dir/a.yaml:3: plain is not read where extra is '1'"},
         {"model: {name: m}\nsplit: {kind: file}\n", NULL,
          "dir/a.yaml: key 'split.file' is missing: expected a path (owners)"},
         {"rounds: 3\n", NULL,

@@ -2,6 +2,7 @@
 #include "io/dataset.h"
 #include "io/memo_file.h"
 #include "io/record.h"
+#include "io/shards.h"
 #include "io/split_file.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -39,12 +40,19 @@ static void read_memo(const char *path)
     (void)ech_memo_file_read_info(fuzz_io(), path, &info);
 }
 
+static void read_shards(const char *path)
+{
+    ech_shards shards;
+    (void)ech_shards_read(fuzz_io(), path, &shards);
+    ech_shards_free(&shards);
+}
+
 /* Echelon's own files: each reader gets each file, whatever kind it says it is. What is not sealed
  * goes to the child that reads files of others. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static void (*const readers[])(const char *) = {open_dataset, read_split, open_checkpoint,
-                                                    open_record, read_memo};
+                                                    open_record,  read_memo,  read_shards};
     (void)fuzz_io();
     const size_t before = fuzz_balance();
     const char *path = fuzz_store("file.h5", data, bytes);

@@ -41,6 +41,7 @@ make_files() {
   "$program" data import idx --train-images="$out/images" --train-labels="$out/labels" \
     --out "$out/data.h5"
   "$program" data split "$out/data.h5" --workers 4 --out "$out/split.h5"
+  "$program" data shard "$out/data.h5" --split "$out/split.h5" --hosts 2 --out "$out/shards"
   cat >"$out/fit.yaml" <<END
 data: {file: data.h5}
 model: {name: smallconv}
@@ -61,6 +62,7 @@ make_seeds() {
   seed() { [ ! -d "$corpus/$1" ] || cp "$2" "$corpus/$1/seed-${3:-${2##*/}}"; }
   seed sealed "$out/data.h5"
   seed sealed "$out/split.h5"
+  seed sealed "$out/shards/shards.h5"
   seed sealed "$out/fit/run.h5"
   seed sealed "$out/fit/checkpoint-000001.h5"
   seed sealed tests/golden/mcmahancnn.h5

@@ -19,6 +19,7 @@
 #include "io/split_file.h"
 #include "runtime/base/random.h"
 #include "tests/io/fixture.h"
+#include "tests/io/shards_fixture.h"
 
 enum {
     COPIES = 1000,
@@ -171,6 +172,40 @@ Test(corruption, of_splits)
     cr_assert_eq(ech_split_file_write(fixture_io, fixture_path("good"), &content), ECH_OK, "%s",
                  ech_status_message());
     sweep(fixture_path("good"), COPIES, open_split);
+}
+
+static bool open_shards(void)
+{
+    ech_shards shards;
+    const ech_status status = ech_shards_read(fixture_io, path, &shards);
+    ech_shards_free(&shards);
+    cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT);
+    return status == ECH_OK;
+}
+
+Test(corruption, of_sets_of_shards)
+{
+    shards_fixture_data(false);
+    cr_assert_eq(shards_fixture_write("set", 2), ECH_OK, "%s", ech_status_message());
+    sweep(fixture_path("set/shards.h5"), COPIES, open_shards);
+}
+
+/* Their reader looks at the samples alone: other damage may pass, and no sample is another. */
+Test(corruption, of_shards)
+{
+    shards_fixture_data(false);
+    cr_assert_eq(shards_fixture_write("set", 2), ECH_OK, "%s", ech_status_message());
+    snprintf(path, sizeof path, "%s", fixture_path("set/shard-00001.h5"));
+    good = fixture_load(path, &good_bytes);
+    uint64_t found = 0;
+    for (uint64_t number = 0; number < COPIES; number++) {
+        const bool differs = store_damaged(number);
+        const ech_status status = shards_fixture_read("set");
+        cr_assert(status == ECH_OK || status == ECH_ERR_FORMAT);
+        cr_assert(differs || status == ECH_OK, "copy %zu is good, and was refused", (size_t)number);
+        found += status == ECH_OK ? 0 : 1;
+    }
+    cr_expect_gt(found, COPIES / 4);
 }
 
 static bool open_checkpoint(void)

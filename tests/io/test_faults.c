@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/checkpoint.h"
@@ -15,6 +16,7 @@
 #include "io/memo_file.h"
 #include "io/record.h"
 #include "tests/io/fixture.h"
+#include "tests/io/shards_fixture.h"
 
 enum { FAULTS_MAX = 2000, VALUES = 900, SAMPLES = 40 };
 
@@ -209,6 +211,47 @@ Test(faults, while_data_sets_are_read)
     memset(pixels, 9, sizeof pixels);
     cr_assert_eq(write_data(), ECH_OK);
     sweep(read_data, expect_data);
+}
+
+static ech_status write_shards(void)
+{
+    return shards_fixture_write("set", 3);
+}
+
+/* Whole, or gone: what is whole makes room for the next attempt. */
+static void expect_shards(void)
+{
+    const size_t files = ech_test_count_entries(fixture_path("set"));
+    cr_assert(files == 0 || files == 5, "%zu files stay", files);
+    if (files > 0) {
+        cr_assert_eq(shards_fixture_read("set"), ECH_OK, "%s", ech_status_message());
+        ech_test_remove_directory(fixture_path("set"));
+    }
+}
+
+Test(faults, while_shards_are_written)
+{
+    shards_fixture_data(false);
+    cr_assert_eq(write_shards(), ECH_OK);
+    expect_shards();
+    cr_assert_eq(mkdir(fixture_path("set"), S_IRWXU), 0);
+    sweep(write_shards, expect_shards);
+}
+
+static ech_status read_shards(void)
+{
+    return shards_fixture_read("set");
+}
+
+static void expect_nothing(void)
+{
+}
+
+Test(faults, while_shards_are_read)
+{
+    shards_fixture_data(false);
+    cr_assert_eq(write_shards(), ECH_OK);
+    sweep(read_shards, expect_nothing);
 }
 
 static ech_status write_record(void)
