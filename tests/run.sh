@@ -103,7 +103,7 @@ step "full disks" tests/faults/disk.sh
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
 # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
 step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \
-  build/thread/tests/task_stress threads 3 2000
+  build/thread/tests/task_stress threads 1 3 2000
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then

@@ -5,14 +5,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/child.h"
 #include "runtime/base/memory.h"
 
-enum { OPEN_DIRECTORIES = 16 };
+enum { OPEN_DIRECTORIES = 16, SCRIPT_BYTES = 4096, OUTPUT_BYTES = 1 << 20 };
+static const uint64_t script_limit_ns = UINT64_C(120000000000);
 
 void ech_test_expect_no_leak(void)
 {
@@ -56,6 +59,24 @@ void ech_test_write_text(const char *directory, const char *name, const char *te
                          char path[ECH_TEST_PATH_BYTES])
 {
     ech_test_write_bytes(directory, name, text, strlen(text), path);
+}
+
+void ech_test_shell(const char *directory, const char *format, ...)
+{
+    char script[SCRIPT_BYTES];
+    const size_t used = (size_t)snprintf(script, sizeof script, "set -e; cd '%s'; ", directory);
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(script + used, sizeof script - used, format, arguments);
+    va_end(arguments);
+    cr_assert_lt(used + (size_t)length, sizeof script, "a script of over %d bytes", SCRIPT_BYTES);
+    ech_child_result result;
+    const char *const all[] = {"sh", "-c", script, NULL};
+    const ech_child_options options = {
+        .arguments = all, .timeout_ns = script_limit_ns, .output_bytes_max = OUTPUT_BYTES};
+    cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
+    cr_assert_eq(result.exit_code, 0, "%s\n%s%s", script, result.output, result.errors);
+    ech_child_result_free(&result);
 }
 
 size_t ech_test_count_entries(const char *directory)

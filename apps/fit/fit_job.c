@@ -213,6 +213,7 @@ static ech_status create_executor(fit_job *job)
         .kind = ECH_EXECUTOR_MPI,
         .machine = job->base.machine,
         .sink = job->base.is_first ? ech_fit_output_sink(job->output) : NULL,
+        .spill_folder = job->base.arguments->folder,
     };
     return ech_executor_create(job->apps, &options, &job->executor);
 }

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/clock.h"
-#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/hardware.h"
@@ -14,8 +12,6 @@
 #include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
 #include "runtime/task/task_mpi.h"
-
-static const uint64_t leave_nap_ns = 100000;
 
 typedef struct {
     ech_pool pool; /* first: see pool.h */
@@ -272,15 +268,20 @@ static ech_status prepare_teams(ech_executor *executor, mpi_backend *backend)
     return ech_gatherer_create(pool, &hosts, &pool->gatherer);
 }
 
-static void set_sinks(ech_executor *executor, mpi_backend *backend)
+/* Collective: only rank 0 knows whether anybody listens; if not, no records are passed on. */
+static ech_status set_sinks(ech_executor *executor, mpi_backend *backend)
 {
+    uint64_t listens = executor->recorder.sink.write != NULL ? 1 : 0;
+    const ech_status status =
+        ech_comm_broadcast(ech_machine_comm(backend->machine), &listens, sizeof listens, 0);
     if (ech_machine_is_leader(backend->machine)) {
-        backend->pool.reads_records = true;
         backend->pool.records_sink = executor->recorder.sink;
     }
     if (executor->rank != 0) {
-        executor->recorder.sink = ech_pool_record_sink(&backend->pool);
+        executor->recorder.sink =
+            listens != 0 ? ech_pool_record_sink(&backend->pool) : (ech_task_record_sink){0};
     }
+    return status;
 }
 
 static ech_status mpi_create(ech_executor *executor)
@@ -315,7 +316,9 @@ static ech_status mpi_create(ech_executor *executor)
         status = ech_comm_agree(comm, open_pool(executor, backend, &shape));
     }
     if (status == ECH_OK) {
-        set_sinks(executor, backend);
+        status = ech_comm_agree(comm, set_sinks(executor, backend));
+    }
+    if (status == ECH_OK) {
         const bool links = executor->hosts > 1 && ech_machine_is_leader(machine);
         status = ech_comm_agree(
             comm, links ? ech_links_create(&backend->pool, machine, &backend->links) : ECH_OK);
@@ -344,28 +347,9 @@ static void mpi_destroy(ech_executor *executor)
     executor->backend = NULL;
 }
 
-/* Leader rank: the other ranks of the host have left the run. Bounded. */
-static ech_status wait_for_leaving(ech_pool *pool)
+static ech_status await_leaving(ech_pool *pool)
 {
-    const uint64_t until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
-    while (atomic_load(&pool->head->left) < pool->shape.ranks - 1) {
-        ech_clock_sleep_ns(leave_nap_ns);
-        if (ech_clock_ns() > until) {
-            return ech_fail(ECH_ERR_TIMEOUT, "%u of %u ranks of this host did not end the run",
-                            pool->shape.ranks - 1 - atomic_load(&pool->head->left),
-                            pool->shape.ranks);
-        }
-    }
-    return ECH_OK;
-}
-
-static void report_lost(ech_pool *pool)
-{
-    const uint64_t lost = ech_pool_lost_records(pool);
-    if (lost > 0) {
-        ech_log(ECH_LOG_WARNING, "%llu task records found no room and are lost",
-                (unsigned long long)lost);
-    }
+    return ech_pool_await_leaving(pool, pool->shape.ranks - 1);
 }
 
 static ech_status run_first(ech_executor *executor, mpi_backend *backend, ech_program program,
@@ -375,12 +359,11 @@ static ech_status run_first(ech_executor *executor, mpi_backend *backend, ech_pr
     char message[ECH_OUTCOME_MESSAGE_BYTES];
     snprintf(message, sizeof message, "%s", ech_status_message());
     ech_pool_stop(&backend->pool, status);
-    ech_status ended = wait_for_leaving(&backend->pool);
+    ech_status ended = await_leaving(&backend->pool);
     if (ended == ECH_OK && backend->links != NULL) {
         ended = ech_links_end_run(backend->links, status);
     }
     ech_pool_read_records(&backend->pool);
-    report_lost(&backend->pool);
     return status != ECH_OK ? ech_fail(status, "%s", message) : ended;
 }
 
@@ -390,7 +373,7 @@ static ech_status run_other(ech_executor *executor, mpi_backend *backend)
     ech_pool_serve_run(executor);
     const ech_status program = (ech_status)pool->head->program_status;
     if (ech_machine_is_leader(backend->machine)) {
-        ech_status status = wait_for_leaving(pool);
+        ech_status status = await_leaving(pool);
         if (status == ECH_OK) {
             status = ech_links_leave_run(backend->links);
         }

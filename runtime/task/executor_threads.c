@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/task/pool/gather.h"
@@ -135,7 +134,7 @@ static ech_status open_other(ech_executor *first, ech_executor *other, int rank,
     ech_watch_init(&other->watch);
     other->recorder.scale = first->recorder.scale;
     const ech_status status = open_pool(other, rank, shared);
-    if (status == ECH_OK) {
+    if (status == ECH_OK && first->recorder.sink.write != NULL) {
         other->recorder.sink = ech_pool_record_sink(other->backend);
     }
     return status;
@@ -178,7 +177,6 @@ static ech_status threads_create(ech_executor *executor)
     }
     backend->shared = shared;
     backend->shared_bytes = bytes;
-    backend->pool.reads_records = true;
     backend->pool.records_sink = executor->recorder.sink;
     backend->others = ech_calloc(ranks - 1, sizeof *backend->others);
     if (status == ECH_OK && backend->others == NULL) {
@@ -239,15 +237,6 @@ static ech_status start_others(ech_executor *executor, pthread_t *threads, int *
     return ECH_OK;
 }
 
-static void report_lost(ech_pool *pool)
-{
-    const uint64_t lost = ech_pool_lost_records(pool);
-    if (lost > 0) {
-        ech_log(ECH_LOG_WARNING, "%llu task records found no room and are lost",
-                (unsigned long long)lost);
-    }
-}
-
 static ech_status threads_run(ech_executor *executor, ech_program program, void *user)
 {
     threads_backend *backend = executor->backend;
@@ -262,12 +251,12 @@ static ech_status threads_run(ech_executor *executor, ech_program program, void 
     strncpy(message, ech_status_message(), sizeof message - 1);
     message[sizeof message - 1] = '\0';
     ech_pool_stop(&backend->pool, status);
+    const ech_status left = ech_pool_await_leaving(&backend->pool, (uint32_t)started - 1);
     for (int i = 1; i < started; i++) {
         pthread_join(threads[i], NULL);
     }
     ech_pool_read_records(&backend->pool);
-    report_lost(&backend->pool);
-    return status == ECH_OK ? ECH_OK : ech_fail(status, "%s", message);
+    return status == ECH_OK ? left : ech_fail(status, "%s", message);
 }
 
 const ech_executor_variant ech_executor_threads = {

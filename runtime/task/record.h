@@ -35,7 +35,8 @@ typedef struct {
     uint8_t reserved;
 } ech_task_record;
 
-/** Where records go. Called on rank 0 only, from within submits and waits; must not submit. */
+/** Where records go. Called on rank 0 only, from within submits, waits and yields; must not submit.
+ */
 typedef struct {
     void *self;
     void (*write)(void *self, const ech_task_record *records, size_t count);

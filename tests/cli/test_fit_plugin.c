@@ -1,14 +1,13 @@
 /* Shared objects of a user's own: the examples give the bits of what they stand in for, on any
  * ranks and across a resume; what is no plug-in is refused by every rank alike. */
 #include <criterion/criterion.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/cli/fit_folder.h"
+#include "tests/support.h"
 
-enum { OUTPUT_BYTES = 1 << 16, TEXT_BYTES = 2 * FIT_PATH_BYTES };
-static const uint64_t limit_ns = UINT64_C(60000000000);
+enum { TEXT_BYTES = 2 * FIT_PATH_BYTES };
 
 #define EXAMPLES ECH_BUILD_DIR "/examples/"
 #define RULE "strategy.plugin=" EXAMPLES "plugin_rule.so"
@@ -41,26 +40,6 @@ static void start_line(void)
 
 TestSuite(fit_plugin, .init = start, .fini = fit_folder_stop, .timeout = 120);
 TestSuite(fit_plugin_trainer, .init = start_line, .fini = fit_folder_stop, .timeout = 120);
-
-/* Run a shell command in the folder. */
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void shell(const char *format, ...)
-{
-    char command[TEXT_BYTES];
-    const size_t used = (size_t)snprintf(command, sizeof command, "cd '%s' && ", fit_folder());
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(command + used, sizeof command - used, format, arguments);
-    va_end(arguments);
-    ech_child_result result;
-    const char *const all[] = {"sh", "-c", command, NULL};
-    const ech_child_options options = {
-        .arguments = all, .timeout_ns = limit_ns, .output_bytes_max = OUTPUT_BYTES};
-    cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
-    cr_assert_eq(result.exit_code, 0, "%s\n%s%s", command, result.output, result.errors);
-    ech_child_result_free(&result);
-}
 
 static void expect_same(const fit_run *one, const fit_run *other)
 {
@@ -122,9 +101,9 @@ Test(fit_plugin, a_resume_with_another_object_is_refused_and_with_a_moved_one_is
     char set[TEXT_BYTES];
     char hash[FIT_HASH_BYTES];
     snprintf(set, sizeof set, "strategy.plugin=%s/rule.so", fit_folder());
-    shell("cp " EXAMPLES "plugin_rule.so rule.so");
+    ech_test_shell(fit_folder(), "cp " EXAMPLES "plugin_rule.so rule.so");
     fit_folder_hash(&(fit_run){.sets = {set, "rounds=1"}}, hash);
-    shell("echo another >>rule.so");
+    ech_test_shell(fit_folder(), "echo another >>rule.so");
     expect_refused(&(fit_run){.resume = true, .sets = {set}}, "plug-in xxh128");
     fit_folder_hash(&(fit_run){.resume = true, .sets = {RULE}}, hash);
 }
@@ -141,10 +120,11 @@ Test(fit_plugin, what_is_no_plugin_is_refused_by_all_ranks)
     snprintf(set, sizeof set, "strategy.plugin=%s/none.so", fit_folder());
     expect_refused(&(fit_run){.ranks = 3, .sets = {set}}, "none.so");
 
-    shell("printf '#include \"runtime/fed/plugin.h\"\\nECH_PLUGIN_EXPORT const ech_plugin "
-          "ECH_PLUGIN_SYMBOL = {.version = ECH_PLUGIN_VERSION + 1};\\n' >later.c && "
-          "cc -shared -fPIC -I" ECH_SOURCE_DIR " later.c -o later.so && "
-          "echo 'int nothing;' >other.c && cc -shared -fPIC other.c -o other.so");
+    ech_test_shell(fit_folder(),
+                   "printf '#include \"runtime/fed/plugin.h\"\\nECH_PLUGIN_EXPORT const ech_plugin "
+                   "ECH_PLUGIN_SYMBOL = {.version = ECH_PLUGIN_VERSION + 1};\\n' >later.c && "
+                   "cc -shared -fPIC -I" ECH_SOURCE_DIR " later.c -o later.so && "
+                   "echo 'int nothing;' >other.c && cc -shared -fPIC other.c -o other.so");
     snprintf(set, sizeof set, "strategy.plugin=%s/later.so", fit_folder());
     expect_refused(&(fit_run){.ranks = 3, .sets = {set}}, "version 2 of the plug-in interface");
     snprintf(set, sizeof set, "strategy.plugin=%s/other.so", fit_folder());
@@ -159,9 +139,11 @@ Test(fit_plugin_trainer, a_trainer_brings_model_and_data)
     const fit_run one = {.ranks = 1, .out = "one"};
     const fit_run hosts = {.ranks = 4, .environment = "MPIR_CVAR_NUM_CLIQUES=2"};
     expect_same(&one, &hosts);
-    shell("/usr/bin/python3 -c \"import h5py; model = "
-          "h5py.File('one/checkpoint-000004.h5')['model']; "
-          "assert abs(model['slope'][0] - 2) < 0.05 and abs(model['offset'][0] - 1) < 0.05\"");
+    ech_test_shell(
+        fit_folder(),
+        "/usr/bin/python3 -c \"import h5py; model = "
+        "h5py.File('one/checkpoint-000004.h5')['model']; "
+        "assert abs(model['slope'][0] - 2) < 0.05 and abs(model['offset'][0] - 1) < 0.05\"");
     expect_refused(&(fit_run){.sets = {"model.name=smallconv"}}, "train.plugin brings its own");
     expect_refused(&(fit_run){.sets = {"train.plugin=" EXAMPLES "plugin_rule.so"}},
                    "expected a plug-in with a trainer");

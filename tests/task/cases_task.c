@@ -120,24 +120,48 @@ static void stress_like_serial(void)
     ech_machine_destroy(&machine);
 }
 
-/* Rank 1 registers another app than the others: all of them are told its name. */
-static void apps_differ(void)
+/* Rank 1 registers other apps than the others: all of them are told which one it is. */
+
+typedef struct {
+    ech_app here, there; /* rank 1's is `there`; without a name: none */
+    const char *named;
+} differing_apps;
+
+static void expect_refused(ech_machine *machine, const differing_apps *pair)
 {
-    ech_machine *machine = NULL;
     ech_app_registry *apps = NULL;
     ech_executor *executor = NULL;
     ech_app_id app = 0;
-    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
-    mpi_expect_ok(ech_app_registry_create(&apps));
-    const bool differs = ech_machine_rank(machine) == 1;
-    const ech_app what = {.name = differs ? "odd" : "even", .run = rest};
-    mpi_expect_ok(ech_app_register(apps, &what, &app));
+    const ech_app *mine = ech_machine_rank(machine) == 1 ? &pair->there : &pair->here;
     const ech_executor_options options = {.kind = ECH_EXECUTOR_MPI, .machine = machine};
+    mpi_expect_ok(ech_app_registry_create(&apps));
+    if (mine->name != NULL) {
+        mpi_expect_ok(ech_app_register(apps, mine, &app));
+    }
     mpi_expect(ech_executor_create(apps, &options, &executor) == ECH_ERR_ARGUMENT,
                "an executor of different apps was made");
     mpi_expect(executor == NULL, "an executor that failed is there");
-    mpi_expect(strstr(ech_status_message(), "odd") != NULL, "no name in: %s", ech_status_message());
+    mpi_expect(strstr(ech_status_message(), pair->named) != NULL, "no '%s' in: %s", pair->named,
+               ech_status_message());
     ech_app_registry_destroy(&apps);
+}
+
+static void apps_differ(void)
+{
+    const differing_apps pairs[] = {
+        {{.name = "even", .run = rest}, {.name = "odd", .run = rest}, "odd"},
+        {{.name = "even", .run = rest}, {0}, "even"},
+        {{0}, {.name = "odd", .run = rest}, "odd"},
+        {{.name = "even", .run = rest}, {.name = "even", .run = rest, .version = 2}, "even"},
+        {{.name = "even", .run = rest},
+         {.name = "even", .run = rest, .result_bytes_max = 8},
+         "even"},
+    };
+    ech_machine *machine = NULL;
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        expect_refused(machine, &pairs[i]);
+    }
     ech_machine_destroy(&machine);
 }
 

@@ -1,222 +1,15 @@
 #include "tests/task/scenarios.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/base/memory.h"
+#include "tests/task/scenarios_priv.h"
 
-enum { MANY = 2000, LARGE_BYTES = 300000, TEAM_RANKS = 2, FIBONACCI = 12, FIBONACCI_VALUE = 144 };
-
-/* The first expectation that failed. */
-typedef struct {
-    ech_status status;
-} checks;
-
-static void expect(checks *done, bool condition, const char *what)
-{
-    if (!condition && done->status == ECH_OK) {
-        char cause[512];
-        snprintf(cause, sizeof cause, "%s", ech_status_message());
-        done->status = ech_fail(ECH_ERR_TASK, "expected: %s (last message: %s)", what, cause);
-    }
-}
-
-/* Apps. Each works on a few integers. */
-
-static ech_status square(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                         void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)context;
-    (void)arguments_bytes;
-    (void)result_capacity;
-    const int64_t x = *(const int64_t *)arguments;
-    *(int64_t *)result = x * x;
-    *result_bytes = sizeof(int64_t);
-    return ECH_OK;
-}
-
-static ech_status sum(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                      void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)result_capacity;
-    int64_t total = arguments_bytes == 0 ? 0 : *(const int64_t *)arguments;
-    for (uint32_t i = 0; i < ech_task_input_count(context); i++) {
-        size_t bytes = 0;
-        const int64_t *value = ech_task_input(context, i, &bytes);
-        if (bytes != sizeof *value) {
-            return ech_fail(ECH_ERR_ARGUMENT, "input %u has %zu bytes", i, bytes);
-        }
-        total = 10 * total + *value; /* the order of the inputs matters */
-    }
-    *(int64_t *)result = total;
-    *result_bytes = sizeof total;
-    return ECH_OK;
-}
-
-static ech_status fail_until(ech_task_context *context, const void *arguments,
-                             size_t arguments_bytes, void *result, size_t result_capacity,
-                             size_t *result_bytes)
-{
-    (void)arguments_bytes;
-    (void)result_capacity;
-    const int64_t enough = *(const int64_t *)arguments;
-    if ((int64_t)ech_task_attempt(context) < enough) {
-        return ech_fail(ECH_ERR_NUMERIC, "the residual is not finite");
-    }
-    *(int64_t *)result = enough;
-    *result_bytes = sizeof enough;
-    return ECH_OK;
-}
-
-static ech_status reverse(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                          void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)context;
-    (void)result_capacity;
-    const unsigned char *from = arguments;
-    unsigned char *to = result;
-    for (size_t i = 0; i < arguments_bytes; i++) {
-        to[i] = from[arguments_bytes - 1 - i];
-    }
-    *result_bytes = arguments_bytes;
-    return ECH_OK;
-}
-
-static ech_status fibonacci(ech_task_context *context, const void *arguments,
-                            size_t arguments_bytes, void *result, size_t result_capacity,
-                            size_t *result_bytes)
-{
-    (void)arguments_bytes;
-    (void)result_capacity;
-    const int64_t n = *(const int64_t *)arguments;
-    int64_t value = n;
-    if (n > 1) {
-        ech_executor *executor = ech_task_executor(context);
-        ech_app_id self = 0;
-        ech_future *parts[2] = {NULL, NULL};
-        ech_status status = ech_app_find(ech_task_user(context), "fibonacci", &self);
-        for (int64_t i = 0; i < 2 && status == ECH_OK; i++) {
-            const int64_t smaller = n - 1 - i;
-            status = ech_submit(executor, self, &smaller, sizeof smaller, NULL, &parts[i]);
-        }
-        status = status == ECH_OK ? ech_future_wait_all(parts, 2) : status;
-        if (status == ECH_OK) {
-            value = *(const int64_t *)ech_future_value(parts[0], NULL) +
-                    *(const int64_t *)ech_future_value(parts[1], NULL);
-        }
-        ech_future_release(&parts[0]);
-        ech_future_release(&parts[1]);
-        if (status != ECH_OK) {
-            return status;
-        }
-    }
-    *(int64_t *)result = value;
-    *result_bytes = sizeof value;
-    return ECH_OK;
-}
-
-/* Members exchange their numbers twice; the value is a check of both exchanges. */
-static ech_status team(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                       void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)arguments_bytes;
-    (void)result_capacity;
-    const int64_t fails = *(const int64_t *)arguments;
-    const int64_t mine = 1 + (int64_t)ech_task_member(context);
-    int64_t all[8] = {0};
-    int64_t total = 0;
-    if (fails == mine) {
-        return ech_fail(ECH_ERR_NUMERIC, "member %lld gives up", (long long)mine);
-    }
-    for (int64_t again = 1; again <= 2 && fails == 0; again++) {
-        const int64_t part = again * mine;
-        const ech_status status = ech_task_exchange(context, &part, sizeof part, all);
-        if (status != ECH_OK) {
-            return status;
-        }
-        for (uint32_t i = 0; i < ech_task_member_count(context); i++) {
-            total += again * all[i];
-        }
-    }
-    *(int64_t *)result = total;
-    *result_bytes = sizeof total;
-    return ECH_OK;
-}
-
-static ech_status leave_behind(ech_task_context *context, const void *arguments,
-                               size_t arguments_bytes, void *result, size_t result_capacity,
-                               size_t *result_bytes)
-{
-    (void)result;
-    (void)result_capacity;
-    (void)result_bytes;
-    ech_app_id app = 0;
-    ech_status status = ech_app_find(ech_task_user(context), "square", &app);
-    for (int i = 0; i < 3 && status == ECH_OK; i++) {
-        status =
-            ech_submit(ech_task_executor(context), app, arguments, arguments_bytes, NULL, NULL);
-    }
-    return status;
-}
-
-static ech_status where(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                        void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)arguments;
-    (void)arguments_bytes;
-    (void)result_capacity;
-    *(int64_t *)result = 1000 * (int64_t)ech_task_host(context) + ech_task_rank(context);
-    *result_bytes = sizeof(int64_t);
-    return ECH_OK;
-}
-
-ech_status scenarios_register(ech_app_registry *apps)
-{
-    const size_t word = sizeof(int64_t);
-    const ech_app all[] = {
-        {"square", square, apps, word, word, 1},
-        {"sum", sum, apps, word, word, 1},
-        {"fail_until", fail_until, apps, word, word, 1},
-        {"reverse", reverse, apps, LARGE_BYTES, LARGE_BYTES, 1},
-        {"fibonacci", fibonacci, apps, word, word, 1},
-        {"team", team, apps, word, word, 1},
-        {"where", where, apps, word, word, 1},
-        {"leave_behind", leave_behind, apps, word, 0, 1},
-    };
-    ech_status status = ECH_OK;
-    for (size_t i = 0; i < sizeof all / sizeof all[0] && status == ECH_OK; i++) {
-        ech_app_id id = 0;
-        status = ech_app_register(apps, &all[i], &id);
-    }
-    return status;
-}
-
-/* Submit an app that takes one integer. */
-static ech_future *submit(ech_executor *executor, ech_app_registry *apps, const char *app,
-                          int64_t argument, const ech_task_options *options)
-{
-    ech_app_id id = 0;
-    ech_future *future = NULL;
-    if (ech_app_find(apps, app, &id) != ECH_OK ||
-        ech_submit(executor, id, &argument, sizeof argument, options, &future) != ECH_OK) {
-        fprintf(stderr, "submitting '%s' failed: %s\n", app, ech_status_message());
-        abort();
-    }
-    return future;
-}
-
-static int64_t value_of(ech_future *future)
-{
-    size_t bytes = 0;
-    const int64_t *value = ech_future_value(future, &bytes);
-    return value != NULL && bytes == sizeof *value ? *value : INT64_MIN;
-}
+enum { MANY = 2000, FIBONACCI = 12, FIBONACCI_VALUE = 144, FEW_PENDING = 64 };
 
 static ech_status many_values(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     ech_future *futures[MANY];
     for (int64_t i = 0; i < MANY; i++) {
         futures[i] = submit(executor, user, "square", i,
@@ -227,12 +20,12 @@ static ech_status many_values(ech_executor *executor, void *user)
         expect(&done, value_of(futures[i]) == i * i, "each value is its argument's square");
         ech_future_release(&futures[i]);
     }
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status inputs_in_order(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     ech_future *inputs[3];
     for (int64_t i = 0; i < 3; i++) {
         inputs[i] = submit(executor, user, "square", i + 1, NULL);
@@ -247,12 +40,12 @@ static ech_status inputs_in_order(ech_executor *executor, void *user)
     expect(&done, value_of(total) == ((((70 + 1) * 10 + 4) * 10 + 9) * 10 + 1),
            "inputs arrive in the order given, also one given twice");
     ech_future_release(&total);
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status failure_travels(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     ech_future *root = submit(executor, user, "fail_until", 1, NULL);
     ech_future *last = root;
     ech_future *chain[100];
@@ -271,12 +64,12 @@ static ech_status failure_travels(ech_executor *executor, void *user)
         ech_future_release(&chain[i]);
     }
     ech_future_release(&root);
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status retries(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     const ech_task_options three = {.attempts = 3, .retry_elsewhere = true};
     ech_task_options other_error = three;
     other_error.retry_mask = 1U << ECH_ERR_FILE;
@@ -288,15 +81,18 @@ static ech_status retries(ech_executor *executor, void *user)
     expect(&done, strstr(ech_status_message(), "attempt 3") != NULL, "the attempt is named");
     expect(&done, ech_future_wait(not_retried) == ECH_ERR_NUMERIC, "the mask excludes the error");
     expect(&done, strstr(ech_status_message(), "attempt 1") != NULL, "it ran once");
+    ech_future *all[] = {enough, too_few, not_retried};
+    expect(&done, ech_future_wait_all(all, 3) == ECH_ERR_NUMERIC, "one failure fails them all");
+    expect(&done, strstr(ech_status_message(), "attempt 3") != NULL, "the first is named");
     ech_future_release(&enough);
     ech_future_release(&too_few);
     ech_future_release(&not_retried);
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status cancellation(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     ech_future *first = submit(executor, user, "square", 3, NULL);
     ech_future *second =
         submit(executor, user, "sum", 0, &(ech_task_options){.inputs = &first, .input_count = 1});
@@ -310,7 +106,7 @@ static ech_status cancellation(ech_executor *executor, void *user)
     ech_future_release(&first);
     ech_future_release(&second);
     ech_future_release(&third);
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 typedef struct {
@@ -329,7 +125,7 @@ static void submit_next(ech_future *future, void *user)
 
 static ech_status continuations(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     continuation_state state = {.apps = user, .executor = executor};
     ech_future *first = submit(executor, user, "square", 3, NULL);
     expect(&done, ech_future_then(first, submit_next, &state) == ECH_OK, "then is taken");
@@ -342,12 +138,12 @@ static ech_status continuations(ech_executor *executor, void *user)
     expect(&done, state.next != NULL && value_of(state.next) == 81, "it got the first's value");
     ech_future_release(&state.next);
     ech_future_release(&first);
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status wait_for_any(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     ech_future *futures[20];
     size_t left = 20;
     int64_t total = 0;
@@ -365,12 +161,12 @@ static ech_status wait_for_any(ech_executor *executor, void *user)
         futures[which] = futures[--left];
     }
     expect(&done, total == 2470, "each came once");
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status nested(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     ech_future *future = submit(executor, user, "fibonacci", FIBONACCI, NULL);
     expect(&done, ech_future_wait(future) == ECH_OK, "nested waits end");
     expect(&done, value_of(future) == FIBONACCI_VALUE, "and give the right value");
@@ -378,45 +174,12 @@ static ech_status nested(ech_executor *executor, void *user)
     ech_future *parent = submit(executor, user, "leave_behind", 3, NULL);
     expect(&done, ech_future_wait(parent) == ECH_OK, "a task that does not wait for its own ends");
     ech_future_release(&parent);
-    return done.status;
-}
-
-static ech_status large_values(ech_executor *executor, void *user)
-{
-    checks done = {ECH_OK};
-    unsigned char *data = ech_alloc(LARGE_BYTES);
-    ech_app_id app = 0;
-    ech_future *futures[40] = {NULL};
-    expect(&done, data != NULL && ech_app_find(user, "reverse", &app) == ECH_OK, "a buffer");
-    for (size_t i = 0; i < 40 && done.status == ECH_OK; i++) {
-        const size_t bytes = (size_t)LARGE_BYTES >> (i % 19);
-        for (size_t k = 0; k < bytes; k++) {
-            data[k] = (unsigned char)(k * 7 + i);
-        }
-        expect(&done, ech_submit(executor, app, data, bytes, NULL, &futures[i]) == ECH_OK,
-               "a large task is taken");
-    }
-    for (size_t i = 0; i < 40 && done.status == ECH_OK; i++) {
-        expect(&done, ech_future_wait(futures[i]) == ECH_OK, "it succeeds");
-        size_t bytes = 0;
-        const unsigned char *value = ech_future_value(futures[i], &bytes);
-        expect(&done, bytes == (size_t)LARGE_BYTES >> (i % 19), "its size is right");
-        for (size_t k = 0; k < bytes; k++) {
-            expect(&done, value[bytes - 1 - k] == (unsigned char)(k * 7 + i), "each byte is right");
-        }
-    }
-    for (size_t i = 0; i < 40; i++) {
-        ech_future_release(&futures[i]);
-    }
-    expect(&done, ech_submit(executor, app, data, LARGE_BYTES + 1, NULL, NULL) == ECH_ERR_ARGUMENT,
-           "more than the bound is refused");
-    ech_free(data);
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 static ech_status memo(ech_executor *executor, void *user)
 {
-    checks done = {ECH_OK};
+    checks done = {.status = ECH_OK};
     const ech_task_options once = {.memoize = true};
     ech_future *first = submit(executor, user, "square", 12, &once);
     expect(&done, ech_future_wait(first) == ECH_OK, "the first run succeeds");
@@ -428,115 +191,29 @@ static ech_status memo(ech_executor *executor, void *user)
     ech_future_release(&first);
     ech_future_release(&second);
     ech_future_release(&other);
-    return done.status;
-}
-
-static ech_status shell_commands(ech_executor *executor, void *user)
-{
-    (void)user;
-    checks done = {ECH_OK};
-    const ech_task_options short_time = {.walltime_ns = 50000000};
-    ech_future *good = NULL;
-    ech_future *bad = NULL;
-    ech_future *slow = NULL;
-    ech_submit_shell(executor, &(ech_shell){.command = "test $((6 * 7)) = 42"}, NULL, &good);
-    ech_submit_shell(executor, &(ech_shell){.command = "exit 3"}, NULL, &bad);
-    ech_submit_shell(executor, &(ech_shell){.command = "sleep 30"}, &short_time, &slow);
-    expect(&done, ech_future_wait(good) == ECH_OK, "a command succeeds");
-    expect(&done, ech_future_wait(bad) == ECH_ERR_TASK, "an exit code fails the task");
-    expect(&done, strstr(ech_status_message(), "exit code 3") != NULL, "it is named");
-    expect(&done, ech_future_wait(slow) == ECH_ERR_TIMEOUT, "the walltime ends a command");
-    ech_future_release(&good);
-    ech_future_release(&bad);
-    ech_future_release(&slow);
-    return done.status;
-}
-
-static ech_status teams(ech_executor *executor, void *user)
-{
-    checks done = {ECH_OK};
-    const ech_task_options pair = {.ranks = TEAM_RANKS};
-    ech_app_id app = 0;
-    if (ech_app_find(user, "team", &app) != ECH_OK ||
-        ech_submit(executor, app, &(int64_t){0}, sizeof(int64_t), &pair, NULL) != ECH_OK) {
-        return done.status; /* too few ranks */
-    }
-    ech_future *futures[10];
-    for (int64_t i = 0; i < 10; i++) {
-        futures[i] = submit(executor, user, "team", 0, &pair);
-        expect(&done, futures[i] != NULL, "a multi-rank task is taken");
-    }
-    ech_future *failing = submit(executor, user, "team", 2, &pair);
-    for (int64_t i = 0; i < 10 && done.status == ECH_OK; i++) {
-        expect(&done, ech_future_wait(futures[i]) == ECH_OK, "a multi-rank task succeeds");
-        expect(&done, value_of(futures[i]) == 15, "its members exchanged");
-        ech_future_release(&futures[i]);
-    }
-    expect(&done, ech_future_wait(failing) == ECH_ERR_NUMERIC, "a member's failure is the task's");
-    expect(&done, strstr(ech_status_message(), "member 2 gives up") != NULL, "with its cause");
-    ech_future_release(&failing);
-    return done.status;
-}
-
-static ech_status bad_submits(ech_executor *executor, void *user)
-{
-    (void)user;
-    checks done = {ECH_OK};
-    const ech_task_options bad[] = {
-        {.priority = 8},
-        {.priority = -9},
-        {.attempts = 101},
-        {.affinity = ECH_AFFINITY_RANK, .affinity_value = 1000},
-        {.affinity = ECH_AFFINITY_HOST, .affinity_value = 1000},
-        {.ranks = 2, .affinity = ECH_AFFINITY_HOST},
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        expect(&done, ech_submit(executor, 1, NULL, 0, &bad[i], NULL) == ECH_ERR_ARGUMENT,
-               "bad options are refused");
-    }
-    expect(&done, ech_submit(executor, 999, NULL, 0, NULL, NULL) == ECH_ERR_ARGUMENT,
-           "an app that does not exist is refused");
-    return done.status;
-}
-
-static ech_status affinities(ech_executor *executor, void *user)
-{
-    checks done = {ECH_OK};
-    ech_future *futures[64];
-    for (uint64_t i = 0; i < 64; i++) {
-        const uint64_t ranks = (uint64_t)ech_executor_rank_count(executor);
-        const uint64_t hosts = (uint64_t)ech_executor_host_count(executor);
-        const ech_task_options bound[] = {
-            {.affinity = ECH_AFFINITY_RANK, .affinity_value = i % ranks},
-            {.affinity = ECH_AFFINITY_HOST, .affinity_value = i % hosts, .strict = true},
-            {.affinity = ECH_AFFINITY_HOST, .affinity_value = i % hosts},
-            {.affinity = ECH_AFFINITY_KEY, .affinity_value = i},
-        };
-        futures[i] = submit(executor, user, "where", (int64_t)(i % 4), &bound[i % 4]);
-        expect(&done, futures[i] != NULL, "a bound task is taken");
-    }
-    for (uint64_t i = 0; i < 64 && done.status == ECH_OK; i++) {
-        expect(&done, ech_future_wait(futures[i]) == ECH_OK, "a bound task succeeds");
-        const int64_t where = value_of(futures[i]);
-        const int64_t rank = where % 1000;
-        const int64_t host = where / 1000;
-        expect(&done, i % 4 != 0 || rank == (int64_t)i % ech_executor_rank_count(executor),
-               "it ran on its rank");
-        expect(&done, i % 4 != 1 || host == (int64_t)i % ech_executor_host_count(executor),
-               "it ran on its host");
-        ech_future_release(&futures[i]);
-    }
-    return done.status;
+    return ech_failure_restore(&done);
 }
 
 const scenario scenarios[] = {
-    {"many_values", many_values},         {"inputs_in_order", inputs_in_order},
-    {"failure_travels", failure_travels}, {"retries", retries},
-    {"cancellation", cancellation},       {"continuations", continuations},
-    {"wait_for_any", wait_for_any},       {"nested", nested},
-    {"large_values", large_values},       {"memo", memo},
-    {"shell_commands", shell_commands},   {"teams", teams},
-    {"affinities", affinities},           {"bad_submits", bad_submits},
+    {"many_values", many_values, 0},
+    {"inputs_in_order", inputs_in_order, 0},
+    {"failure_travels", failure_travels, 0},
+    {"retries", retries, 0},
+    {"cancellation", cancellation, 0},
+    {"continuations", continuations, 0},
+    {"wait_for_any", wait_for_any, 0},
+    {"nested", nested, 0},
+    {"large_values", large_values, 0},
+    {"memo", memo, 0},
+    {"shell_commands", shell_commands, 0},
+    {"teams", teams, 0},
+    {"affinities", affinities, 0},
+    {"priorities_come_first", priorities_come_first, 0},
+    {"equal_keys_meet", equal_keys_meet, 0},
+    {"bad_submits", bad_submits, 0},
+    {"released_is_cancelled", released_is_cancelled, 0},
+    {"pending_is_small", pending_is_small, 0},
+    {"submit_waits_for_room", submit_waits_for_room, FEW_PENDING},
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];
 
@@ -549,7 +226,9 @@ ech_status scenario_run(const scenario *what, const ech_executor_options *option
         status = scenarios_register(apps);
     }
     if (status == ECH_OK) {
-        status = ech_executor_create(apps, options, &executor);
+        ech_executor_options own = *options;
+        own.pending_max = what->pending_max;
+        status = ech_executor_create(apps, &own, &executor);
     }
     if (status == ECH_OK) {
         status = ech_executor_run(executor, what->program, apps);

@@ -10,16 +10,15 @@
 
 typedef struct {
     const char *name;
-    ech_program program; /* ECH_OK, or the first expectation that failed as the message */
+    ech_program program;  /* ECH_OK, or the first expectation that failed as the message */
+    uint32_t pending_max; /* of the executor; 0: its default */
 } scenario;
 
 extern const scenario scenarios[];
 extern const size_t scenario_count;
 
-/** Register the apps that the scenarios use. */
-ech_status scenarios_register(ech_app_registry *apps);
-
-/** Run one scenario with these options on all ranks; what ech_executor_run returned. */
+/** Run one scenario with these options, but for `pending_max`, on all ranks; what ech_executor_run
+ * returned. */
 ech_status scenario_run(const scenario *what, const ech_executor_options *options);
 
 #endif

@@ -99,3 +99,11 @@ ON_EVERY_EXECUTOR(a_command_that_fails_is_named)
     cr_expect_not_null(strstr(result.errors, "/nowhere"), "%s", result.errors);
     ech_child_result_free(&result);
 }
+
+Test(examples, each_is_under_80_lines)
+{
+    static const char *const programs[] = {"parameter_sweep", "tree_reduction", "shell_pipeline"};
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+        ech_test_shell(ECH_SOURCE_DIR "/apps/examples", "test $(wc -l <%s.c) -lt 80", programs[i]);
+    }
+}

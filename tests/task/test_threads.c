@@ -7,7 +7,7 @@
 TestSuite(threads, .fini = ech_test_expect_no_leak);
 
 /* Numbers, not pointers: each test runs in a process of its own, loaded elsewhere. */
-static size_t numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+static size_t numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
 
 ParameterizedTestParameters(threads, scenario)
 {

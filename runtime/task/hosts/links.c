@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/task/hosts/links_priv.h"
@@ -16,7 +15,14 @@ static const uint64_t nap_max_ns = 2000000;
  */
 static const uint64_t long_quiet_ns = 1000000000;
 static const uint64_t nap_quiet_max_ns = 5000000;
-enum { FORWARDS_A_CALL = 256 };
+/* Records on their way from one host: a busy host 0 does not have to hold more of each. */
+enum { FORWARDS_A_CALL = 256, RECORDS_DUE_MAX = 4096 };
+
+static uint64_t records_room(ech_pool *pool)
+{
+    const ech_links *links = pool->links;
+    return RECORDS_DUE_MAX - links->records_due;
+}
 
 /* The records of this host's ranks, on their way to host 0. */
 static void send_records(void *self, const ech_task_record *records, size_t count)
@@ -27,6 +33,7 @@ static void send_records(void *self, const ech_task_record *records, size_t coun
         ech_abort(ECH_ERR_MEMORY);
     }
     memcpy(body, records, count * sizeof *records);
+    links->records_due += count;
 }
 
 static void take_stop(ech_links *links, uint64_t program_status)
@@ -34,12 +41,25 @@ static void take_stop(ech_links *links, uint64_t program_status)
     ech_pool_stop(links->pool, (ech_status)program_status);
 }
 
-static void take_records(ech_links *links, const ech_task_record *records, size_t bytes)
+static ech_status take_records(ech_links *links, int from_host, const ech_task_record *records,
+                               size_t bytes)
 {
     const ech_task_record_sink *sink = &links->pool->executor->recorder.sink;
-    if (sink->write != NULL) {
-        sink->write(sink->self, records, bytes / sizeof *records);
+    const uint64_t count = bytes / sizeof *records;
+    sink->write(sink->self, records, count);
+    uint64_t *taken = ech_mailbox_begin(links->mailbox, from_host, ITEM_TAKEN, sizeof count);
+    if (taken == NULL) {
+        return ECH_ERR_MEMORY;
     }
+    *taken = count;
+    return ECH_OK;
+}
+
+/* There is room for more of them. */
+static void take_taken(ech_links *links, uint64_t count)
+{
+    links->records_due -= count;
+    atomic_store(&links->pool->head->records_waiting, 1);
 }
 
 static uint64_t word_of(const void *body)
@@ -66,14 +86,15 @@ static ech_status take_item(void *self, int from_host, uint32_t kind, const void
         links->asked[from_host] = false;
         return ECH_OK;
     case ITEM_RECORDS:
-        take_records(links, body, bytes);
+        return take_records(links, from_host, body, bytes);
+    case ITEM_TAKEN:
+        take_taken(links, word_of(body));
         return ECH_OK;
     case ITEM_STOP:
         take_stop(links, word_of(body));
         return ECH_OK;
     case ITEM_BYE:
         links->byes++;
-        links->lost_records += word_of(body);
         return ECH_OK;
     case ITEM_ANNOUNCE:
     case ITEM_OFFERS:
@@ -133,7 +154,9 @@ static ech_status serve_once(ech_links *links, bool *any)
     const bool teams = forward_teams(links);
     const bool admitted = ech_links_admit_waiting(links);
     const bool ordered = ech_links_admit_orders(links);
-    ech_links_balance(links);
+    if (atomic_load_explicit(&links->pool->head->stopping, memory_order_relaxed) == 0) {
+        ech_links_balance(links);
+    }
     ech_links_tell_offers(links);
     *any = received || forwarded || teams || admitted || ordered;
     if (*any) {
@@ -213,10 +236,10 @@ ech_status ech_links_create(ech_pool *pool, ech_machine *machine, ech_links **ou
     pool->serve = serve;
     pool->nap_ns = nap_ns;
     pool->take_back = ech_links_take_back;
-    pool->reads_records = true;
-    pool->records_sink = links->host == 0
-                             ? pool->executor->recorder.sink
-                             : (ech_task_record_sink){.self = links, .write = send_records};
+    if (links->host != 0) {
+        pool->records_sink = (ech_task_record_sink){.self = links, .write = send_records};
+        pool->records_room = records_room;
+    }
     return ECH_OK;
 }
 
@@ -250,17 +273,19 @@ void ech_links_begin_run(ech_links *links)
     links->byes = 0;
     links->announced = (team_pair){0};
     links->told_offers = 0;
-    links->lost_records = 0;
+    links->records_due = 0;
     links->last_item_ns = ech_clock_ns();
     links->next_nap_ns = nap_first_ns;
 }
 
-/* Serve in naps until a condition holds; bounded. */
+/* Serve in naps until a condition holds; bounded from the last message on. */
 static ech_status serve_until(ech_links *links, bool (*holds)(ech_links *links), const char *what)
 {
-    const uint64_t until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
+    uint64_t until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
     while (!holds(links)) {
-        if (!serve(links->pool)) {
+        if (serve(links->pool)) {
+            until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
+        } else {
             ech_clock_sleep_ns(nap_first_ns);
         }
         if (ech_clock_ns() > until) {
@@ -273,6 +298,12 @@ static ech_status serve_until(ech_links *links, bool (*holds)(ech_links *links),
 static bool all_left(ech_links *links)
 {
     return links->byes == links->hosts - 1 && ech_mailbox_is_quiet(links->mailbox);
+}
+
+static bool all_recorded(ech_links *links)
+{
+    ech_pool_read_records(links->pool);
+    return !ech_pool_has_records(links->pool) && links->records_due == 0;
 }
 
 static bool all_sent(ech_links *links)
@@ -289,22 +320,19 @@ ech_status ech_links_end_run(ech_links *links, ech_status program_status)
         }
         *body = (uint64_t)program_status;
     }
-    const ech_status status = serve_until(links, all_left, "the run ends");
-    if (links->lost_records > 0) {
-        ech_log(ECH_LOG_WARNING, "%llu task records of other hosts are lost",
-                (unsigned long long)links->lost_records);
-    }
-    return status;
+    return serve_until(links, all_left, "the run ends");
 }
 
 ech_status ech_links_leave_run(ech_links *links)
 {
-    ech_pool_read_records(links->pool);
-    uint64_t *body = ech_mailbox_begin(links->mailbox, 0, ITEM_BYE, sizeof(uint64_t));
-    if (body == NULL) {
+    ech_pool_end_records(links->pool);
+    ech_status status = serve_until(links, all_recorded, "a host hands its records over");
+    if (status != ECH_OK) {
+        return status;
+    }
+    if (ech_mailbox_begin(links->mailbox, 0, ITEM_BYE, 0) == NULL) {
         return ECH_ERR_MEMORY;
     }
-    *body = ech_pool_lost_records(links->pool);
-    const ech_status status = ech_mailbox_flush(links->mailbox);
+    status = ech_mailbox_flush(links->mailbox);
     return status != ECH_OK ? status : serve_until(links, all_sent, "a host leaves the run");
 }

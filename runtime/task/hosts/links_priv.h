@@ -14,9 +14,10 @@ typedef enum {
     ITEM_DONE,    /* done_item, result or message */
     ITEM_HUNGRY,  /* uint64_t: how many tasks the sender could use */
     ITEM_GRANT,   /* uint64_t: how many tasks came, in answer to that */
-    ITEM_RECORDS, /* ech_task_record[] */
+    ITEM_RECORDS, /* to host 0: ech_task_record[] */
+    ITEM_TAKEN,   /* host 0: uint64_t: how many of them it has taken */
     ITEM_STOP,    /* uint64_t: the program's status */
-    ITEM_BYE,     /* uint64_t: records lost */
+    ITEM_BYE,     /* nothing: all that the sender had to say is said */
     /* Multi-rank tasks: see gather.h. team_pair: number of the gathering, and a value. */
     ITEM_ANNOUNCE, /* host 0 to all; value: lane, 0: none */
     ITEM_OFFERS,   /* to host 0; value: how many */
@@ -92,8 +93,8 @@ struct ech_links {
     bool *asked;      /* by host: it knows that I could use some */
     uint64_t last_item_ns;
     uint64_t next_nap_ns;
-    int byes; /* hosts that have left the run */
-    uint64_t lost_records;
+    int byes;             /* hosts that have left the run */
+    uint64_t records_due; /* sent to host 0, which has not said that it took them */
     bool serving;
     team_pair announced; /* by the gatherer */
     uint32_t told_offers;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/task/pool/spill.h"
 
 _Static_assert(sizeof(ech_cell) == 320, "a cell takes five cache lines");
 
@@ -197,6 +198,7 @@ ech_status ech_pool_open(ech_pool *pool, ech_executor *executor, const ech_pool_
 
 void ech_pool_close(ech_pool *pool)
 {
+    ech_spill_destroy(&pool->spill);
     ech_pool_arena_clear(&pool->arena);
     ech_free(pool->nodes);
     ech_free(pool->free_cells);

@@ -89,6 +89,7 @@ typedef struct {
     _Alignas(64) _Atomic uint64_t task_ticks; /* what a task has taken lately, on some rank */
     _Alignas(64) _Atomic uint64_t gathering;  /* for a multi-rank task: see gather.c */
     _Atomic uint32_t offers_made;             /* so far: the leader rank sees that it changes */
+    _Atomic uint32_t records_waiting;         /* somebody's ring of records is half full */
     /* Priorities ever used in each lane: only those rings are looked at. */
     _Alignas(64) _Atomic uint32_t used[ECH_QUEUE_KINDS][ECH_LANES];
 } ech_pool_head;
@@ -167,9 +168,12 @@ typedef struct ech_pool {
     uint64_t poll_ticks;
     bool quiet; /* the last sleep ended by its time, and nothing has happened since */
 
-    /* Leader rank: where this host's records go. */
-    bool reads_records;
-    ech_task_record_sink records_sink;
+    /* Records: see records.c. */
+    struct ech_spill *spill;                         /* mine that found no room; NULL: none yet */
+    uint64_t records_lost;                           /* mine for which there was no file either */
+    bool reads_records;                              /* leader rank: is about it */
+    ech_task_record_sink records_sink;               /* leader rank: where this host's go */
+    uint64_t (*records_room)(struct ech_pool *pool); /* how many may go now; NULL: all */
 
     /* Multi-rank tasks. */
     struct ech_gatherer *gatherer;               /* rank 0 of the job */
@@ -292,7 +296,8 @@ void ech_pool_call_cell(ech_pool *pool, uint32_t owner, const ech_cell *cell, co
                         unsigned char *result, ech_outcome *outcome);
 void ech_pool_write_outcome(ech_cell *cell, const ech_outcome *outcome, bool result_in_cell);
 
-/** Leader rank: messages and multi-rank tasks; true if something happened. */
+/** Leader rank: messages, multi-rank tasks and records; true if something happened. On other ranks
+ *  nothing. */
 bool ech_pool_serve(ech_pool *pool);
 
 /* Records (records.c). */
@@ -301,10 +306,13 @@ bool ech_pool_serve(ech_pool *pool);
 uint64_t ech_pool_records_bytes(void);
 /** Where a rank that is not the leader rank puts its own. */
 ech_task_record_sink ech_pool_record_sink(ech_pool *pool);
-/** Leader rank: pass on what the ranks of this host have put. */
-void ech_pool_read_records(ech_pool *pool);
-/** Leader rank: records that found no room since the last call. */
-uint64_t ech_pool_lost_records(ech_pool *pool);
+/** Leader rank: pass on what the ranks of this host have put; true if there was something. */
+bool ech_pool_read_records(ech_pool *pool);
+/** Has a rank of this host put some that were not read? */
+bool ech_pool_has_records(const ech_pool *pool);
+/** The run has ended: put what is in this rank's file, and say what is lost. Waits for the leader
+ *  rank; bounded. */
+void ech_pool_end_records(ech_pool *pool);
 
 /* Sleep and wake (sleep.c). */
 
@@ -335,5 +343,8 @@ void ech_pool_serve_run(ech_executor *executor);
 void ech_pool_begin_run(ech_pool *pool);
 /** The program has ended: let the ranks of this host return. */
 void ech_pool_stop(ech_pool *pool, ech_status program_status);
+/** Leader rank: wait until so many other ranks of the host have left the run, and serve them;
+ *  bounded. @return ECH_OK; ECH_ERR_TIMEOUT. */
+ech_status ech_pool_await_leaving(ech_pool *pool, uint32_t others);
 
 #endif

@@ -95,6 +95,7 @@ static bool leader_has_news(const ech_pool *pool)
 {
     return ech_ring_length(ech_pool_outbound(pool)) > 0 ||
            ech_ring_length(ech_pool_teams(pool)) > 0 ||
+           atomic_load_explicit(&pool->head->records_waiting, memory_order_relaxed) != 0 ||
            atomic_load_explicit(&pool->head->offers_made, memory_order_relaxed) !=
                pool->offers_seen;
 }
@@ -173,9 +174,6 @@ static void sleep_unless_work(ech_pool *pool, uint32_t depth)
 void ech_pool_idle(ech_pool *pool, uint32_t depth)
 {
     pool->last_ticks = 0;
-    if (pool->reads_records) {
-        ech_pool_read_records(pool);
-    }
     for (uint32_t nap = 0; nap < NAPS_IN_A_ROW; nap++) {
         if (poll_counted(pool, depth)) {
             pool->quiet = false;

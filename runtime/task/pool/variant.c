@@ -1,6 +1,10 @@
 /* The functions of an executor's table that threads and mpi have in common. */
+#include "runtime/base/clock.h"
+#include "runtime/mpi/comm.h"
 #include "runtime/task/pool/gather.h"
 #include "runtime/task/pool/pool.h"
+
+static const uint64_t leave_nap_ns = 100000;
 
 static ech_pool *pool_of(const ech_executor *executor)
 {
@@ -24,9 +28,15 @@ void ech_pool_variant_release(ech_executor *executor)
 
 bool ech_pool_serve(ech_pool *pool)
 {
-    /* First, so that what it has to say is sent before this rank itself takes part in a task. */
+    if (pool->self != 0) {
+        return false;
+    }
+    /* First, so that what they have to say is sent before this rank itself takes part in a task. */
     const bool gathered = pool->gatherer != NULL && ech_gatherer_step(pool->gatherer);
-    return (pool->serve != NULL && pool->serve(pool)) || gathered;
+    const bool read =
+        atomic_load_explicit(&pool->head->records_waiting, memory_order_relaxed) != 0 &&
+        ech_pool_read_records(pool);
+    return (pool->serve != NULL && pool->serve(pool)) || gathered || read;
 }
 
 /* What has come back goes first: whoever waits for it should see it before another task begins. */
@@ -35,9 +45,7 @@ bool ech_pool_variant_step(ech_executor *executor, bool run)
     ech_pool *pool = pool_of(executor);
     const uint64_t ended_before = executor->graph.ended_count;
     bool did = ech_pool_collect(pool);
-    if (pool->self == 0) {
-        did = ech_pool_serve(pool) || did;
-    }
+    did = ech_pool_serve(pool) || did;
     ech_executor_settle(executor);
     ech_pool_release(pool);
     did = did || executor->graph.ended_count != ended_before;
@@ -61,10 +69,7 @@ bool ech_pool_variant_withdraw(ech_executor *executor, ech_future *node)
 
 void ech_pool_variant_yield(ech_executor *executor)
 {
-    ech_pool *pool = pool_of(executor);
-    if (pool->self == 0) {
-        ech_pool_serve(pool);
-    }
+    ech_pool_serve(pool_of(executor));
 }
 
 void ech_pool_variant_retract(ech_executor *executor)
@@ -100,6 +105,7 @@ void ech_pool_serve_run(ech_executor *executor)
     }
     ech_recorder_flush(&executor->recorder);
     if (pool->self != 0) {
+        ech_pool_end_records(pool);
         atomic_fetch_add(&pool->head->left, 1);
         ech_pool_wake_rank(pool, 0);
     }
@@ -116,4 +122,21 @@ void ech_pool_stop(ech_pool *pool, ech_status program_status)
     pool->head->program_status = (uint32_t)program_status;
     atomic_store_explicit(&pool->head->stopping, 1, memory_order_release);
     ech_pool_wake_all(pool);
+}
+
+ech_status ech_pool_await_leaving(ech_pool *pool, uint32_t others)
+{
+    uint64_t until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
+    while (atomic_load(&pool->head->left) < others) {
+        if (ech_pool_serve(pool)) {
+            until = ech_clock_ns() + ECH_COMM_TIMEOUT_NS;
+        } else {
+            ech_clock_sleep_ns(leave_nap_ns);
+        }
+        if (ech_clock_ns() > until) {
+            return ech_fail(ECH_ERR_TIMEOUT, "%u of %u ranks of this host did not end the run",
+                            others - atomic_load(&pool->head->left), others);
+        }
+    }
+    return ECH_OK;
 }
