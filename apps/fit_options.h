@@ -20,6 +20,7 @@
 #include "runtime/fed/roster.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
+#include "runtime/fed/sum.h"
 #include "runtime/fed/transfer.h"
 
 /* Each enum in the order of its option's choices, as those of kernels/ and fed/ are
@@ -92,6 +93,7 @@ typedef struct {
     struct {
         const char *name;
         ech_strategy_options options;
+        ech_sum_kind sum;
         bool always_include_aggregators;
         const char *plugin; /* NULL: none */
         const char *plugin_options;

@@ -196,6 +196,7 @@ ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
         .population = base->tree.population,
         .aggregators = options->aggregators == ECH_FIT_FUSED ? ECH_AGGREGATORS_FUSED
                                                              : ECH_AGGREGATORS_MATERIALISED,
+        .sum = options->strategy.sum,
         .homes = options->workers_on,
         .transfer = base->transfer,
         .seed = options->seed,

@@ -40,9 +40,11 @@ static const ech_option options[] = {
      .help = "every aggregator takes part: where none of its workers was selected, one more is"},
     {.key = "strategy.sum",
      .type = ECH_OPTION_CHOICE,
-     .choices = "exact",
+     .choices = "exact|float32",
      .standard = "exact",
-     .help = "updates are summed as integers: the same bits in any order"},
+     .help = "exact: as integers, the same bits in any order; float32: half the bytes, in a fixed "
+             "order: the same bits on any ranks and hosts, of one tree where aggregators are "
+             "materialised; a worker then trains on one host, in the order of the tree"},
     {.key = "strategy.mu",
      .type = ECH_OPTION_REAL,
      .most = INFINITY,
@@ -192,9 +194,39 @@ static ech_status check_rule(const ech_config *config)
     return ech_fit_refuse_name(config, "strategy.name", &names);
 }
 
+/* What applies updates one by one, or looks at each of them, makes no sum; a late one is another
+ * round's. */
+static ech_status check_sum(const ech_config *config)
+{
+    const char *name = ech_config_text(config, "strategy.name");
+    const ech_strategy_rule *rule = ech_strategy_rule_find(name);
+    if (ech_config_choice(config, "strategy.sum") != ECH_SUM_FLOAT32) {
+        return ECH_OK;
+    }
+    if (ech_config_choice(config, "process") == ECH_FIT_PROCESS_ASYNC) {
+        return ech_config_fail(config, "strategy.sum",
+                               "expected no float32 sum with process: async, which adds updates to "
+                               "the model one by one");
+    }
+    if (rule != NULL && rule->collect != NULL) {
+        return ech_config_fail(config, "strategy.sum",
+                               "expected no float32 sum with %s, which looks at every update",
+                               name);
+    }
+    if (ech_config_choice(config, "cutoff.late") == ECH_LATE_KEEP) {
+        return ech_config_fail(config, "strategy.sum",
+                               "expected no float32 sum with cutoff.late: keep, whose updates have "
+                               "no place in the next round's order");
+    }
+    return ECH_OK;
+}
+
 static ech_status check_strategy(const ech_config *config)
 {
     ech_status status = check_rule(config);
+    if (status == ECH_OK) {
+        status = check_sum(config);
+    }
     if (status == ECH_OK) {
         status = ech_fit_check_plugin(config, "strategy.plugin", "strategy.plugin_options");
     }
@@ -241,6 +273,7 @@ static void read_strategy(const ech_config *config, ech_fit_options *out)
     ech_fit_read_strategy(config, &out->strategy.name, &out->strategy.options);
     out->strategy.plugin = ech_config_text(config, "strategy.plugin");
     out->strategy.plugin_options = ech_config_text(config, "strategy.plugin_options");
+    out->strategy.sum = (ech_sum_kind)ech_config_choice(config, "strategy.sum");
     out->strategy.always_include_aggregators =
         ech_config_bool(config, "strategy.always_include_aggregators");
 }

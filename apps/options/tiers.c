@@ -74,6 +74,19 @@ static ech_status check_rule(const ech_config *config, const char *name)
     return ECH_OK;
 }
 
+/* What is the whole tree's cannot be one tier's. */
+static ech_status check_whole(const ech_config *config, const ech_config *item)
+{
+    if (ech_config_has(item, "strategy.plugin")) {
+        return ech_config_fail(config, "tiers", "expected no plug-in in a tier");
+    }
+    if (ech_config_choice(item, "strategy.sum") != ECH_SUM_EXACT) {
+        return ech_config_fail(config, "tiers",
+                               "expected no sum of a tier's own: strategy.sum is the whole tree's");
+    }
+    return ECH_OK;
+}
+
 static ech_status check_item(const ech_config *config, const ech_yaml_node *node)
 {
     ech_config *item = NULL;
@@ -82,8 +95,8 @@ static ech_status check_item(const ech_config *config, const ech_yaml_node *node
         ech_fit_tier tier;
         read_item(item, &tier);
         status = check_rule(config, tier.name);
-        if (status == ECH_OK && ech_config_has(item, "strategy.plugin")) {
-            status = ech_config_fail(config, "tiers", "expected no plug-in in a tier");
+        if (status == ECH_OK) {
+            status = check_whole(config, item);
         }
         const ech_select_rule *selection = &tier.strategy.selection;
         if (status == ECH_OK &&

@@ -1,9 +1,7 @@
 #define _GNU_SOURCE
-#include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,20 +13,15 @@ enum { SPIN_COUNT = 64, WAKE_ALL = 1 << 30 };
 
 #define WAIT_LIMIT_NS UINT64_C(60000000000)
 
-static uint64_t rounded_up(uint64_t bytes, uint64_t unit)
-{
-    return (bytes + unit - 1) / unit * unit;
-}
-
 static uint64_t stripe_words_bytes(uint64_t elements)
 {
-    return rounded_up(ech_exact_stripe_count(elements) * sizeof(uint32_t), 64);
+    return ech_sum_rounded_up(ech_exact_stripe_count(elements) * sizeof(uint32_t), 64);
 }
 
 uint64_t ech_exact_extent_bytes(uint64_t elements)
 {
-    return rounded_up(stripe_words_bytes(elements) + elements * sizeof(int64_t),
-                      ECH_EXACT_EXTENT_ALIGNMENT);
+    return ech_sum_rounded_up(stripe_words_bytes(elements) + elements * sizeof(int64_t),
+                              ECH_EXACT_EXTENT_ALIGNMENT);
 }
 
 /* Sleep while the word holds `value`, a second at most. Words are shared between processes. */
@@ -48,28 +41,6 @@ static ech_status fail_wait(const char *what)
     return ech_fail(ECH_ERR_TIMEOUT,
                     "exact sum: waited %u s for %s that another process holds; it may have died",
                     (unsigned)(WAIT_LIMIT_NS / 1000000000U), what);
-}
-
-ech_status ech_exact_populate(void *begin, uint64_t bytes)
-{
-    const uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t first = (uintptr_t)begin / page_bytes * page_bytes;
-    const uintptr_t end = rounded_up((uintptr_t)begin + bytes, page_bytes);
-#ifdef MADV_POPULATE_WRITE
-    if (madvise((void *)first, end - first, MADV_POPULATE_WRITE) == 0) {
-        return ECH_OK;
-    }
-    if (errno != EINVAL) { /* EINVAL: a kernel before 5.14, whose pages come when touched */
-        return ech_fail(ECH_ERR_MEMORY,
-                        "exact sum: no memory for %llu more bytes of sums: %s (shared windows take "
-                        "theirs from /dev/shm)",
-                        (unsigned long long)bytes, strerror(errno));
-    }
-#else
-    (void)first;
-    (void)end;
-#endif
-    return ECH_OK;
 }
 
 static char *arena_of(const ech_exact_sum *sum)
@@ -113,7 +84,7 @@ static ech_status populate_up_to(ech_exact_sum *sum, uint64_t end)
         return ECH_OK;
     }
     const ech_status status =
-        ech_exact_populate(arena_of(sum) + sum->populated_bytes, end - sum->populated_bytes);
+        ech_sum_populate_pages(arena_of(sum) + sum->populated_bytes, end - sum->populated_bytes);
     if (status == ECH_OK) {
         sum->populated_bytes = end;
     }

@@ -47,17 +47,9 @@ static void finish_tensor(const ech_exact_sum *sum, uint64_t t, uint64_t first, 
     }
 }
 
-static ech_status refuse_empty(const ech_exact_sum *sum)
-{
-    if (ech_exact_sum_update_count(sum) == 0) {
-        return ech_fail(ECH_ERR_ARGUMENT, "exact sum: no update came, so there is no mean");
-    }
-    return ECH_OK;
-}
-
 ech_status ech_exact_sum_finish(ech_exact_sum *sum, uint64_t first, uint64_t count, float *values)
 {
-    const ech_status status = refuse_empty(sum);
+    const ech_status status = ech_sum_refuse_empty(&sum->header->totals);
     if (status != ECH_OK) {
         return status;
     }
@@ -82,9 +74,9 @@ ech_status ech_exact_sum_finish(ech_exact_sum *sum, uint64_t first, uint64_t cou
 
 ech_status ech_exact_sum_finish_counters(ech_exact_sum *sum, int64_t *counters)
 {
-    const ech_status status = refuse_empty(sum);
-    for (uint64_t i = 0; status == ECH_OK && i < sum->layout->counter_count; i++) {
-        counters[i] = atomic_load_explicit(&sum->counters[i], memory_order_relaxed);
+    const ech_status status = ech_sum_refuse_empty(&sum->header->totals);
+    if (status == ECH_OK) {
+        ech_sum_counters_read(sum->counters, sum->layout->counter_count, counters);
     }
     return status;
 }

@@ -28,16 +28,17 @@ typedef struct {
 } segment_header;
 
 _Static_assert(sizeof(piece_header) + sizeof(segment_header) + sizeof(int64_t) <=
-                   ECH_EXACT_SUM_PIECE_BYTES_MIN,
+                   ECH_SUM_PIECE_BYTES_MIN,
                "the smallest piece holds an element");
 
 /* What a contributor brings besides its bins; its weight was reserved before. */
 static void merge_totals(ech_exact_sum *into, uint64_t update_count, const int64_t *counters)
 {
     if (counters != NULL) {
-        ech_exact_counters_raise(into, counters);
+        ech_sum_counters_raise(into->counters, into->layout->counter_count, counters);
     }
-    atomic_fetch_add_explicit(&into->header->update_count, update_count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&into->header->totals.update_count, update_count,
+                              memory_order_relaxed);
 }
 
 static ech_status merge_extent(const ech_exact_sum *into, uint64_t tensor,
@@ -79,33 +80,21 @@ static ech_status for_each_bin(ech_exact_sum *into, const ech_exact_sum *from, b
     return status;
 }
 
-static ech_status check_alike(const ech_exact_sum *into, const ech_hash128 digest,
-                              uint64_t weight_bound)
-{
-    if (!ech_hash_equal(into->header->layout_digest, digest)) {
-        return ech_fail(ECH_ERR_FORMAT, "exact sum: the other sum is of another model");
-    }
-    if (into->header->weight_bound != weight_bound) {
-        return ech_fail(ECH_ERR_FORMAT, "exact sum: weight bounds differ: %llu here, %llu there",
-                        (unsigned long long)into->header->weight_bound,
-                        (unsigned long long)weight_bound);
-    }
-    return ECH_OK;
-}
-
 ech_status ech_exact_sum_merge(ech_exact_sum *into, ech_exact_sum *from)
 {
     const uint64_t weight = ech_exact_sum_weight(from);
-    ech_status status = check_alike(into, from->header->layout_digest, from->header->weight_bound);
+    const ech_sum_totals *there = &from->header->totals;
+    ech_status status =
+        ech_sum_check_alike(&into->header->totals, there->layout_digest, there->weight_bound);
     if (status == ECH_OK) {
-        status = ech_exact_weight_reserve(into, weight);
+        status = ech_sum_weight_reserve(&into->header->totals, weight);
     }
     if (status != ECH_OK) {
         return status;
     }
     status = for_each_bin(into, from, false);
     if (status != ECH_OK) {
-        ech_exact_weight_return(into, weight);
+        ech_sum_weight_return(&into->header->totals, weight);
         return status;
     }
     status = for_each_bin(into, from, true);
@@ -189,7 +178,7 @@ ech_status ech_exact_sum_export(ech_exact_sum *sum, ech_exact_sum_cursor *cursor
     *bytes = 0;
     const size_t needed = sizeof(piece_header) + sum->layout->counter_count * sizeof(int64_t) +
                           sizeof(segment_header) + sizeof(int64_t);
-    if (capacity < ECH_EXACT_SUM_PIECE_BYTES_MIN || capacity < needed ||
+    if (capacity < ECH_SUM_PIECE_BYTES_MIN || capacity < needed ||
         (uintptr_t)piece % sizeof(int64_t) != 0) {
         return ech_fail(ECH_ERR_ARGUMENT, "exact sum: %zu bytes at %p are no room for a piece",
                         capacity, piece);
@@ -201,8 +190,8 @@ ech_status ech_exact_sum_export(ech_exact_sum *sum, ech_exact_sum_cursor *cursor
     out.at += sizeof(piece_header);
     piece_header header = {
         .magic = PIECE_MAGIC,
-        .layout_digest = sum->header->layout_digest,
-        .weight_bound = sum->header->weight_bound,
+        .layout_digest = sum->header->totals.layout_digest,
+        .weight_bound = sum->header->totals.weight_bound,
     };
     if (cursor->sequence == 0) {
         write_totals(sum, &header, &out);
@@ -271,7 +260,8 @@ static ech_status open_piece(const ech_exact_sum *sum, const void *piece, size_t
     if (header->magic != PIECE_MAGIC || header->bytes != bytes) {
         return ech_fail(ECH_ERR_FORMAT, "exact sum: %zu bytes are not one whole piece", bytes);
     }
-    const ech_status status = check_alike(sum, header->layout_digest, header->weight_bound);
+    const ech_status status =
+        ech_sum_check_alike(&sum->header->totals, header->layout_digest, header->weight_bound);
     if (status != ECH_OK) {
         return status;
     }
@@ -317,14 +307,14 @@ ech_status ech_exact_sum_import(ech_exact_sum *sum, const void *piece, size_t by
     reader in;
     ech_status status = open_piece(sum, piece, bytes, &header, &counters, &in);
     if (status == ECH_OK) {
-        status = ech_exact_weight_reserve(sum, header.weight);
+        status = ech_sum_weight_reserve(&sum->header->totals, header.weight);
     }
     if (status != ECH_OK) {
         return status;
     }
     status = for_each_segment(sum, in, false);
     if (status != ECH_OK) {
-        ech_exact_weight_return(sum, header.weight);
+        ech_sum_weight_return(&sum->header->totals, header.weight);
         return status;
     }
     status = for_each_segment(sum, in, true);

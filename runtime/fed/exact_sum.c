@@ -18,26 +18,21 @@ enum { FLOAT_EXPONENT_SHIFT = 23, FLOAT_EXPONENT_BIAS = 127 };
 
 #define FLOAT_INFINITY_BITS 0x7f800000U
 
-static uint64_t rounded_up(uint64_t bytes, uint64_t unit)
-{
-    return (bytes + unit - 1) / unit * unit;
-}
-
 static uint64_t slots_offset(void)
 {
-    return rounded_up(sizeof(ech_exact_header), ECH_MEMORY_ALIGNMENT);
+    return ech_sum_rounded_up(sizeof(ech_exact_header), ECH_MEMORY_ALIGNMENT);
 }
 
 static uint64_t counters_offset(const ech_layout *layout)
 {
     const uint64_t slots = (uint64_t)layout->tensor_count * ECH_EXACT_BIN_COUNT;
-    return rounded_up(slots_offset() + slots * sizeof(uint32_t), ECH_MEMORY_ALIGNMENT);
+    return ech_sum_rounded_up(slots_offset() + slots * sizeof(uint32_t), ECH_MEMORY_ALIGNMENT);
 }
 
 static uint64_t arena_offset(const ech_layout *layout)
 {
     const uint64_t end = counters_offset(layout) + layout->counter_count * sizeof(int64_t);
-    return rounded_up(end, (uint64_t)sysconf(_SC_PAGESIZE));
+    return ech_sum_rounded_up(end, (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 static uint64_t arena_bytes(const ech_layout *layout)
@@ -48,24 +43,12 @@ static uint64_t arena_bytes(const ech_layout *layout)
             bytes += ECH_EXACT_BIN_COUNT * ech_exact_extent_bytes(layout->tensors[t].count);
         }
     }
-    return rounded_up(bytes, (uint64_t)sysconf(_SC_PAGESIZE));
+    return ech_sum_rounded_up(bytes, (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 uint64_t ech_exact_sum_bytes(const ech_layout *layout)
 {
     return arena_offset(layout) + arena_bytes(layout);
-}
-
-ech_hash128 ech_exact_layout_digest(const ech_layout *layout)
-{
-    ech_hash128 digest = {.high = layout->tensor_count, .low = layout->value_count};
-    for (size_t t = 0; t < layout->tensor_count; t++) {
-        const ech_tensor *tensor = &layout->tensors[t];
-        const uint64_t words[] = {digest.high, digest.low, (uint64_t)tensor->kind, tensor->count,
-                                  tensor->offset};
-        digest = ech_hash_bytes(words, sizeof words);
-    }
-    return digest;
 }
 
 /* Empty: no slot in use, no weight. */
@@ -75,37 +58,32 @@ static void clear(ech_exact_header *header, const ech_layout *layout)
     memset(memory + slots_offset(), 0,
            (uint64_t)layout->tensor_count * ECH_EXACT_BIN_COUNT * sizeof(uint32_t));
     _Atomic int64_t *counters = (_Atomic int64_t *)(void *)(memory + counters_offset(layout));
-    for (uint64_t i = 0; i < layout->counter_count; i++) {
-        atomic_init(&counters[i], INT64_MIN);
-    }
+    ech_sum_counters_clear(counters, layout->counter_count);
     atomic_init(&header->arena_used_bytes, 0);
-    atomic_init(&header->weight, 0);
-    atomic_init(&header->update_count, 0);
+    ech_sum_totals_clear(&header->totals);
 }
 
 ech_status ech_exact_sum_format(void *memory, uint64_t bytes, const ech_layout *layout)
 {
-    if ((uintptr_t)memory % (uintptr_t)sysconf(_SC_PAGESIZE) != 0 ||
-        bytes < ech_exact_sum_bytes(layout)) {
-        return ech_fail(
-            ECH_ERR_ARGUMENT, "exact sum: %llu bytes at %p are misaligned or fewer than %llu",
-            (unsigned long long)bytes, memory, (unsigned long long)ech_exact_sum_bytes(layout));
+    ech_status status = ech_sum_check_memory(memory, bytes, ech_exact_sum_bytes(layout));
+    if (status != ECH_OK) {
+        return status;
     }
     if (arena_bytes(layout) / ECH_EXACT_EXTENT_ALIGNMENT >= UINT32_MAX - ECH_EXACT_SLOT_FIRST) {
         return ech_fail(ECH_ERR_LIMIT, "exact sum: a model of %llu values is too large",
                         (unsigned long long)layout->value_count);
     }
-    const ech_status status = ech_exact_populate(memory, arena_offset(layout));
+    status = ech_sum_populate_pages(memory, arena_offset(layout));
     if (status != ECH_OK) {
         return status;
     }
     ech_exact_header *header = memory;
-    header->layout_digest = ech_exact_layout_digest(layout);
+    header->totals.layout_digest = ech_sum_layout_digest(layout);
+    header->totals.weight_bound = 0;
     header->arena_offset = arena_offset(layout);
     header->arena_bytes = arena_bytes(layout);
-    header->weight_bound = 0;
     clear(header, layout);
-    header->magic = MAGIC;
+    header->totals.magic = MAGIC;
     return ECH_OK;
 }
 
@@ -120,9 +98,9 @@ ech_status ech_exact_sum_attach(void *memory, const ech_layout *layout, ech_exac
 {
     *out = NULL;
     ech_exact_header *header = memory;
-    if (header->magic != MAGIC ||
-        !ech_hash_equal(header->layout_digest, ech_exact_layout_digest(layout))) {
-        return ech_fail(ECH_ERR_FORMAT, "exact sum: the memory holds no sum of this model");
+    const ech_status status = ech_sum_check_formatted(&header->totals, MAGIC, layout);
+    if (status != ECH_OK) {
+        return status;
     }
     ech_exact_sum *sum = ech_calloc(1, sizeof *sum);
     if (sum == NULL) {
@@ -185,45 +163,13 @@ void ech_exact_sum_destroy(ech_exact_sum **sum)
 
 ech_status ech_exact_sum_begin(ech_exact_sum *sum, uint64_t weight_bound)
 {
-    if (weight_bound == 0 || weight_bound > UINT64_C(1) << ECH_EXACT_SUM_WEIGHT_BITS_MAX) {
-        return ech_fail(ECH_ERR_ARGUMENT, "exact sum: weights may add up to 1 to 2^%d, not to %llu",
-                        ECH_EXACT_SUM_WEIGHT_BITS_MAX, (unsigned long long)weight_bound);
+    const ech_status status = ech_sum_check_bound(weight_bound);
+    if (status != ECH_OK) {
+        return status;
     }
     clear(sum->header, sum->layout);
-    sum->header->weight_bound = weight_bound;
+    sum->header->totals.weight_bound = weight_bound;
     return ECH_OK;
-}
-
-ech_status ech_exact_weight_reserve(ech_exact_sum *sum, uint64_t weight)
-{
-    const uint64_t bound = sum->header->weight_bound;
-    uint64_t held = atomic_load_explicit(&sum->header->weight, memory_order_relaxed);
-    do {
-        if (weight > bound - held) {
-            return ech_fail(ECH_ERR_ARGUMENT,
-                            "exact sum: weight %llu on top of %llu exceeds the round's bound %llu",
-                            (unsigned long long)weight, (unsigned long long)held,
-                            (unsigned long long)bound);
-        }
-    } while (!atomic_compare_exchange_weak_explicit(&sum->header->weight, &held, held + weight,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    return ECH_OK;
-}
-
-void ech_exact_weight_return(ech_exact_sum *sum, uint64_t weight)
-{
-    atomic_fetch_sub_explicit(&sum->header->weight, weight, memory_order_relaxed);
-}
-
-void ech_exact_counters_raise(ech_exact_sum *sum, const int64_t *counters)
-{
-    for (uint64_t i = 0; i < sum->layout->counter_count; i++) {
-        int64_t held = atomic_load_explicit(&sum->counters[i], memory_order_relaxed);
-        while (counters[i] > held &&
-               !atomic_compare_exchange_weak_explicit(&sum->counters[i], &held, counters[i],
-                                                      memory_order_relaxed, memory_order_relaxed)) {
-        }
-    }
 }
 
 /* Exponent e of a positive magnitude, 2^(e-1) <= magnitude < 2^e, from its bits. */
@@ -440,17 +386,18 @@ static ech_status add_in_one_pass(const addition *add)
 
 static ech_status add_update(ech_exact_sum *sum, ech_state_view update, uint64_t weight)
 {
-    ech_status status = ech_exact_weight_reserve(sum, weight);
+    ech_sum_totals *totals = &sum->header->totals;
+    ech_status status = ech_sum_weight_reserve(totals, weight);
     if (status != ECH_OK) {
         return status;
     }
     const addition add = {sum, update.values, (int64_t)weight};
     status = add_in_one_pass(&add);
     if (status == ECH_OK) {
-        ech_exact_counters_raise(sum, update.counters);
-        atomic_fetch_add_explicit(&sum->header->update_count, 1, memory_order_relaxed);
+        ech_sum_counters_raise(sum->counters, sum->layout->counter_count, update.counters);
+        atomic_fetch_add_explicit(&totals->update_count, 1, memory_order_relaxed);
     } else if (status != ECH_ERR_TIMEOUT) {
-        ech_exact_weight_return(sum, weight);
+        ech_sum_weight_return(totals, weight);
     }
     return status;
 }
@@ -470,10 +417,10 @@ ech_status ech_exact_sum_add(ech_exact_sum *sum, ech_state_view update, uint64_t
 
 uint64_t ech_exact_sum_weight(const ech_exact_sum *sum)
 {
-    return atomic_load_explicit(&sum->header->weight, memory_order_relaxed);
+    return ech_sum_weight_of(&sum->header->totals);
 }
 
 uint64_t ech_exact_sum_update_count(const ech_exact_sum *sum)
 {
-    return atomic_load_explicit(&sum->header->update_count, memory_order_relaxed);
+    return ech_sum_update_count_of(&sum->header->totals);
 }

@@ -27,12 +27,11 @@
 
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
+#include "runtime/fed/sum_totals.h"
 
 enum {
     ECH_EXACT_SUM_BIN_MIN = -38,
     ECH_EXACT_SUM_BIN_MAX = 31,
-    ECH_EXACT_SUM_WEIGHT_BITS_MAX = 35, /* N <= 2^35 */
-    ECH_EXACT_SUM_PIECE_BYTES_MIN = 4096,
 };
 
 /** One process's view of a sum. Opaque; used by one thread at a time. */
@@ -117,7 +116,7 @@ typedef struct {
 /**
  * Cut what the sum holds into pieces for another host: used bins only, packed back to back.
  *
- * @param capacity    bytes at `piece`, at least ECH_EXACT_SUM_PIECE_BYTES_MIN and room for all
+ * @param capacity    bytes at `piece`, at least ECH_SUM_PIECE_BYTES_MIN and room for all
  *                    counters; the same in every call of one export. 8-byte aligned.
  * @param[out] bytes  of this piece; 0 when all was exported before. A sum without updates gives one
  *                    piece too.

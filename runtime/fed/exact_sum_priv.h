@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "runtime/base/hash.h"
 #include "runtime/fed/exact_kernels.h"
 #include "runtime/fed/exact_sum.h"
+#include "runtime/fed/sum_totals.h"
 
 enum {
     ECH_EXACT_BIN_COUNT = ECH_EXACT_SUM_BIN_MAX - ECH_EXACT_SUM_BIN_MIN + 1,
@@ -32,14 +32,10 @@ enum { ECH_EXACT_SLOT_EMPTY, ECH_EXACT_SLOT_MAKING, ECH_EXACT_SLOT_FIRST };
 enum { ECH_EXACT_LOCKED = 1, ECH_EXACT_WAITED_FOR = 2, ECH_EXACT_FILLED = 4 };
 
 typedef struct {
-    uint64_t magic;
-    ech_hash128 layout_digest;
+    ech_sum_totals totals;
     uint64_t arena_offset; /* from the header */
     uint64_t arena_bytes;
-    uint64_t weight_bound;
     _Atomic uint64_t arena_used_bytes;
-    _Atomic uint64_t weight;
-    _Atomic uint64_t update_count;
 } ech_exact_header;
 
 struct ech_exact_sum {
@@ -64,9 +60,6 @@ typedef struct {
     int64_t *sums;
 } ech_exact_extent;
 
-/** Fingerprint of what a sum needs to know of a layout. */
-ech_hash128 ech_exact_layout_digest(const ech_layout *layout);
-
 static inline uint64_t ech_exact_stripe_count(uint64_t elements)
 {
     return (elements + ECH_EXACT_STRIPE_ELEMENTS - 1) / ECH_EXACT_STRIPE_ELEMENTS;
@@ -75,16 +68,13 @@ static inline uint64_t ech_exact_stripe_count(uint64_t elements)
 /** log2 of the factor from a bin's values to its integers: s = 62 - ceil(log2 N) - 4 (b + 1). */
 static inline int ech_exact_bin_scale(const ech_exact_sum *sum, uint32_t bin)
 {
-    const uint64_t bound = sum->header->weight_bound;
+    const uint64_t bound = sum->header->totals.weight_bound;
     const int weight_bits = bound == 1 ? 0 : 64 - __builtin_clzll(bound - 1);
     return 62 - weight_bits - ECH_EXACT_BIN_EXPONENTS * (ECH_EXACT_SUM_BIN_MIN + (int)bin + 1);
 }
 
 /** Arena bytes of one extent of a tensor. */
 uint64_t ech_exact_extent_bytes(uint64_t elements);
-
-/** Make pages writable now. ECH_ERR_MEMORY where touching them would kill the process. */
-ech_status ech_exact_populate(void *begin, uint64_t bytes);
 
 /** The extent of a bin if it is in use: false if not. */
 bool ech_exact_extent_find(const ech_exact_sum *sum, uint64_t tensor, uint32_t bin,
@@ -108,12 +98,5 @@ ech_status ech_exact_extent_merge(const ech_exact_sum *sum, const ech_exact_exte
 /** Copy elements [first, first + count); stripes that nobody filled read as zeros. */
 void ech_exact_extent_read(const ech_exact_extent *extent, uint64_t first, uint64_t count,
                            int64_t *out);
-
-/** Take part of the weight bound. ECH_ERR_ARGUMENT if that much is not left. */
-ech_status ech_exact_weight_reserve(ech_exact_sum *sum, uint64_t weight);
-void ech_exact_weight_return(ech_exact_sum *sum, uint64_t weight);
-
-/** Raise the counters to those of a contributor. */
-void ech_exact_counters_raise(ech_exact_sum *sum, const int64_t *counters);
 
 #endif

@@ -1,5 +1,4 @@
 #include <assert.h>
-#include <stdlib.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
@@ -31,22 +30,10 @@ static ech_status create_hosts(ech_gather *gather)
 {
     gather->host_count = (uint32_t)ech_machine_host_count(gather->options.machine);
     gather->hosts = ech_calloc(gather->host_count, sizeof *gather->hosts);
-    if (gather->hosts == NULL) {
-        return ECH_ERR_MEMORY;
-    }
-    const uint32_t slots = gather->options.slot_count;
-    for (uint32_t h = 0; h < gather->host_count; h++) {
-        ech_gather_host *host = &gather->hosts[h];
-        host->free_slots = ech_calloc(slots, sizeof *host->free_slots);
-        if (host->free_slots == NULL) {
-            return ECH_ERR_MEMORY;
-        }
-        for (uint32_t slot = 0; slot < slots; slot++) {
-            host->free_slots[slot] = slots - 1 - slot;
-        }
-        host->free_count = slots;
-    }
-    return ECH_OK;
+    return gather->hosts != NULL
+               ? ech_host_pool_create(gather->host_count, 0, gather->options.slot_count,
+                                      &gather->free_slots)
+               : ECH_ERR_MEMORY;
 }
 
 static ech_status land(void *user, const ech_landing *landing);
@@ -93,9 +80,7 @@ void ech_gather_destroy(ech_gather **handle)
     }
     ech_gather *gather = *handle;
     ech_flight_destroy(&gather->flight);
-    for (uint32_t host = 0; gather->hosts != NULL && host < gather->host_count; host++) {
-        ech_free(gather->hosts[host].free_slots);
-    }
+    ech_host_pool_destroy(&gather->free_slots);
     ech_free(gather->hosts);
     ech_free((void *)gather->opening);
     ech_free(gather->ready);
@@ -245,15 +230,14 @@ static ech_status land_and_submit(ech_gather *gather)
  * leaves by itself: landing frees one. */
 static ech_status take_slot(ech_gather *gather, ech_sum_node *node)
 {
-    ech_gather_host *host = &gather->hosts[node->host];
-    while (host->free_count == 0) {
+    while (ech_host_pool_is_empty(gather->free_slots, node->host)) {
         assert(!ech_flight_is_empty(gather->flight));
         const ech_status status = land_and_submit(gather);
         if (status != ECH_OK) {
             return status;
         }
     }
-    node->slot = host->free_slots[--host->free_count];
+    node->slot = ech_host_pool_take(gather->free_slots, node->host);
     return ECH_OK;
 }
 
@@ -265,35 +249,11 @@ static ech_status open_sum(ech_gather *gather, uint32_t sum)
         return status;
     }
     node->pending = 1; /* until the last contribution has been submitted */
-    const ech_open_arguments arguments = {.weight_bound = gather->weight_bound, .slot = node->slot};
+    const ech_open_arguments arguments = {
+        .weight_bound = gather->weight_bound, .slot = node->slot, .leaf_count = node->leaf_count};
     const ech_task_options options = ech_gather_for_leader(gather, node->host);
     return ech_flight_submit(gather->flight, ECH_LANDED_OPEN, sum, gather->options.apps->open,
                              &arguments, sizeof arguments, &options, &gather->opening[sum]);
-}
-
-/* Where a worker may train: its sum and what it keeps may leave no choice. */
-static ech_task_options home_of(ech_gather *gather, const ech_participant *who)
-{
-    const ech_gather_options *options = &gather->options;
-    const uint32_t placed = ech_placement_worker_host(options->placement, who->worker);
-    ech_task_options task = {.affinity = ECH_AFFINITY_HOST, .affinity_value = placed};
-    task.strict = options->homes != ECH_HOMES_ANY;
-    if (options->states != NULL) {
-        task.affinity_value = ech_worker_states_home(options->states, who->worker);
-        task.strict = true;
-    }
-    if (who->sum != ECH_SUM_NONE) {
-        task.affinity_value = ech_sum_plan_node(gather->plan, who->sum)->host;
-        task.strict = true;
-    }
-    if (options->homes == ECH_HOMES_RANK && task.affinity_value == placed) {
-        int count = 0;
-        const int *ranks = ech_machine_ranks_of(options->machine, (int)placed, &count);
-        const uint32_t own = ech_placement_worker_rank(options->placement, who->worker);
-        task.affinity = ECH_AFFINITY_RANK;
-        task.affinity_value = (uint64_t)ranks[own];
-    }
-    return task;
 }
 
 static ech_status submit_worker(ech_gather *gather, uint32_t index)
@@ -305,11 +265,12 @@ static ech_status submit_worker(ech_gather *gather, uint32_t index)
         .round = gather->round,
         .worker = who->worker,
         .weight = options->strategy->rule->weight(options->strategy, who->samples),
+        .leaf = who->leaf,
         .hostile = ech_hostiles_hold(options->hostiles, who->worker),
         .epochs = options->epochs,
         .into_cell = ECH_CELL_NONE,
     };
-    ech_task_options task = home_of(gather, who);
+    ech_task_options task = ech_gather_home_of(gather, who);
     if (options->states != NULL) {
         arguments.state_slot = ech_worker_states_slot(options->states, who->worker);
     }
@@ -412,36 +373,6 @@ static ech_status train_materialised(ech_gather *gather)
 
 /* ---- the round ---- */
 
-static int by_position(const void *left, const void *right)
-{
-    const ech_participant *a = left;
-    const ech_participant *b = right;
-    return (a->position > b->position) - (a->position < b->position);
-}
-
-static int by_size(const void *left, const void *right)
-{
-    const ech_participant *a = left;
-    const ech_participant *b = right;
-    if (a->samples != b->samples) {
-        return a->samples < b->samples ? 1 : -1;
-    }
-    return (a->worker > b->worker) - (a->worker < b->worker);
-}
-
-static void place_participants(ech_gather *gather)
-{
-    const ech_topology *topology = gather->options.topology;
-    for (uint32_t i = 0; i < gather->participant_count; i++) {
-        ech_participant *who = &gather->participants[i];
-        const uint32_t node = ech_topology_worker_node(topology, who->worker);
-        who->sum = ech_sum_plan_of_worker(gather->plan, who->worker);
-        who->position = ech_topology_node(topology, node)->first_leaf;
-    }
-    qsort(gather->participants, gather->participant_count, sizeof *gather->participants,
-          gather->options.aggregators == ECH_AGGREGATORS_FUSED ? by_size : by_position);
-}
-
 static ech_status bound_weight(ech_gather *gather)
 {
     const ech_strategy *strategy = gather->options.strategy;
@@ -449,11 +380,11 @@ static ech_status bound_weight(ech_gather *gather)
     for (uint32_t i = 0; i < gather->participant_count && gather->options.weight_bound == 0; i++) {
         gather->weight_bound += strategy->rule->weight(strategy, gather->participants[i].samples);
     }
-    if (gather->weight_bound > (uint64_t)1 << ECH_EXACT_SUM_WEIGHT_BITS_MAX) {
+    if (gather->weight_bound > (uint64_t)1 << ECH_SUM_WEIGHT_BITS_MAX) {
         return ech_fail(ECH_ERR_LIMIT,
                         "round %llu: the weights of its %u workers add up to %llu, more than 2^%d",
                         (unsigned long long)gather->round, gather->participant_count,
-                        (unsigned long long)gather->weight_bound, ECH_EXACT_SUM_WEIGHT_BITS_MAX);
+                        (unsigned long long)gather->weight_bound, ECH_SUM_WEIGHT_BITS_MAX);
     }
     return ECH_OK;
 }
@@ -493,7 +424,7 @@ ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *p
     gather->cancelled_count = 0;
     gather->start_ns = ech_clock_ns();
     gather->is_cut_off = false;
-    place_participants(gather);
+    ech_gather_place_participants(gather);
     ech_status status = make_waiting_room(gather, count);
     if (status == ECH_OK) {
         status = bound_weight(gather);

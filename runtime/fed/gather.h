@@ -6,8 +6,9 @@
  * Rank 0 drives it with tasks. A sum is opened before the first update that enters it is trained,
  * and handed to its parent when the last of its contributions is in. Workers are submitted along
  * the tree (materialised), so that few sums are open at once, or largest first (fused), so that no
- * rank is left with a long one at the end. At any time at most a fixed number of tasks is in
- * flight.
+ * rank is left with a long one at the end. A float32 sum has them in the order of the leaves, those
+ * of a part of its halvings on one host: few parts of it wait, and a host sends hardly more than
+ * one. At any time at most a fixed number of tasks is in flight.
  */
 #ifndef ECH_FED_GATHER_H
 #define ECH_FED_GATHER_H
@@ -39,6 +40,7 @@ typedef struct {
     ech_worker_states *states; /* NULL where workers keep nothing */
     ech_machine *machine;
     ech_aggregators aggregators;
+    ech_sum_kind sum;
     ech_homes homes;
     bool collects;       /* updates wait in a store, and are added by tasks of their own */
     ech_cutoff cutoff;   /* on the real clock: training that no rank has begun then is cancelled */

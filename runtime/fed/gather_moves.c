@@ -20,6 +20,7 @@ ech_status ech_gather_submit_collect(ech_gather *gather, uint32_t index)
     ech_collect_arguments arguments = {
         .worker = who->worker,
         .weight = strategy->rule->weight(strategy, who->samples),
+        .leaf = who->leaf,
     };
     ech_task_options task = {.affinity = ECH_AFFINITY_HOST,
                              .affinity_value = who->host,
@@ -37,8 +38,7 @@ ech_status ech_gather_submit_collect(ech_gather *gather, uint32_t index)
 
 void ech_gather_free_slot(ech_gather *gather, ech_sum_node *node)
 {
-    ech_gather_host *host = &gather->hosts[node->host];
-    host->free_slots[host->free_count++] = node->slot;
+    ech_host_pool_give(gather->free_slots, node->host, node->slot);
     node->slot = ECH_SUM_NONE;
 }
 
@@ -63,8 +63,8 @@ static ech_status submit_half(ech_gather *gather, enum ech_gather_landing kind, 
     const bool sends = kind == ECH_LANDED_SEND;
     const ech_sum_node *from = ech_sum_plan_node(gather->plan, sum);
     const ech_sum_node *into = ech_sum_plan_node(gather->plan, from->parent);
-    const ech_move_arguments arguments = {.slot = sends ? from->slot : into->slot,
-                                          .other_host = other_host};
+    const ech_move_arguments arguments = {
+        .slot = sends ? from->slot : into->slot, .other_host = other_host, .leaf = from->leaf};
     ech_task_options options = ech_gather_for_leader(gather, host_number);
     options.inputs = inputs;
     options.input_count = input_count;
@@ -110,7 +110,8 @@ ech_status ech_gather_submit_departure(ech_gather *gather, uint32_t sum)
     if (from->host != into->host) {
         return submit_move(gather, sum);
     }
-    const ech_merge_arguments merge = {.from_slot = from->slot, .into_slot = into->slot};
+    const ech_merge_arguments merge = {
+        .from_slot = from->slot, .into_slot = into->slot, .leaf = from->leaf};
     const ech_task_options options = ech_gather_for_leader(gather, from->host);
     return ech_flight_submit(gather->flight, ECH_LANDED_MERGE, sum, gather->options.apps->merge,
                              &merge, sizeof merge, &options, NULL);

@@ -1,7 +1,7 @@
 /**
  * @file gather_priv.h
- * The inside of gather.h: the round that runs (gather.c), and sums on their way up
- * (gather_moves.c).
+ * The inside of gather.h: the round that runs (gather.c), which leaf of which sum each
+ * participant is and where it trains (gather_places.c), and sums on their way up (gather_moves.c).
  */
 #ifndef ECH_FED_GATHER_PRIV_H
 #define ECH_FED_GATHER_PRIV_H
@@ -10,6 +10,7 @@
 
 #include "runtime/fed/flight.h"
 #include "runtime/fed/gather.h"
+#include "runtime/fed/host_pool.h"
 
 enum ech_gather_landing {
     ECH_LANDED_OPEN,
@@ -20,10 +21,8 @@ enum ech_gather_landing {
     ECH_LANDED_RECEIVE
 };
 
-/* A host's slots, and the last move between hosts that it takes part in. */
+/* The last move between hosts that a host takes part in. */
 typedef struct {
-    uint32_t *free_slots;
-    uint32_t free_count;
     ech_future *last_move; /* valid while moves are in flight */
     uint32_t moves_in_flight;
 } ech_gather_host;
@@ -33,6 +32,7 @@ struct ech_gather {
     ech_sum_plan *plan;
     ech_flight *flight;
     ech_gather_host *hosts;
+    ech_host_pool *free_slots;
     uint32_t host_count;
     ech_future **opening; /* of each sum, while in flight */
     uint32_t *ready;      /* sums whose contributions are all in, to be moved */
@@ -55,6 +55,13 @@ struct ech_gather {
     uint32_t path_count;
     ech_ledger *ledger;
 };
+
+/** Put the round's participants in the order in which they are submitted, and number what each sum
+ * gets. */
+void ech_gather_place_participants(ech_gather *gather);
+
+/** Where a worker may train: its sum and what it keeps may leave no choice. */
+ech_task_options ech_gather_home_of(const ech_gather *gather, const ech_participant *who);
 
 /** A task for the leader rank of a host. */
 ech_task_options ech_gather_for_leader(const ech_gather *gather, uint32_t host);

@@ -22,7 +22,8 @@
 typedef struct {
     uint32_t worker;
     uint32_t sum;      /* that its update enters; ECH_SUM_NONE: that of the host it runs on */
-    uint32_t position; /* of its leaf */
+    uint32_t position; /* of its leaf in the topology */
+    uint32_t leaf;     /* of the sum, that its update is */
     uint32_t turn;     /* number of this training among the worker's own, from 1 on */
     uint64_t samples;
     uint64_t start_ns;   /* of its turn, on the virtual clock */

@@ -72,8 +72,8 @@ ech_status ech_process_create(ech_machine *machine, const ech_process_options *o
     process->layout = options->strategy->layout;
     process->rank.transfer = options->transfer;
     process->rank.received_version = (uint64_t)ECH_VERSION_NONE;
-    status = ech_replica_create(machine, process->layout, options->slot_count, options->cell_count,
-                                options->reserve_count, &process->replica);
+    status = ech_replica_create(machine, process->layout, &options->sums, options->slot_count,
+                                options->cell_count, options->reserve_count, &process->replica);
     if (status == ECH_OK) {
         status = ech_comm_agree(comm, allocate_states(process));
     }

@@ -30,6 +30,7 @@ typedef struct {
     const ech_strategy *const *strategies; /* of each tier; borrowed; NULL: only the leader's */
     ech_attack_options attack;
     const ech_topology *topology; /* rank 0's */
+    ech_sum_options sums;         /* the same everywhere */
     uint32_t slot_count;          /* sums of a host; the same everywhere */
     uint32_t cell_count;          /* models of a host; the same everywhere */
     uint32_t reserve_count;       /* more of them, backed with memory when first used */

@@ -15,7 +15,8 @@ struct ech_replica {
     ech_window *model; /* mean, then cells: reached by the other hosts' leader ranks */
     ech_window *sums;  /* slot_count sums, each mostly a reserve */
     ech_streams *streams;
-    ech_exact_sum **handles;
+    ech_sum_options sum_options;
+    ech_sum **handles;
     void *piece; /* a leader rank's, where there are several hosts */
     uint32_t slot_count;
     uint32_t cell_count;
@@ -64,8 +65,9 @@ static ech_status create_windows(ech_replica *replica)
         return status;
     }
     status = ech_window_create(replica->machine, "sums",
-                               replica->slot_count * ech_exact_sum_bytes(replica->layout), false,
-                               &replica->sums);
+                               replica->slot_count *
+                                   ech_sum_bytes(&replica->sum_options, replica->layout),
+                               false, &replica->sums);
     if (status != ECH_OK) {
         return status;
     }
@@ -77,12 +79,12 @@ static ech_status create_windows(ech_replica *replica)
 static ech_status prepare_host(ech_replica *replica)
 {
     const bool leads = ech_machine_is_leader(replica->machine);
-    const uint64_t sum_bytes = ech_exact_sum_bytes(replica->layout);
+    const uint64_t sum_bytes = ech_sum_bytes(&replica->sum_options, replica->layout);
     ech_status status = ECH_OK;
     if (leads) {
         for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
             char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
-            status = ech_exact_sum_format(memory, sum_bytes, replica->layout);
+            status = ech_sum_format(&replica->sum_options, memory, sum_bytes, replica->layout);
         }
     }
     if (status == ECH_OK && leads && ech_machine_host_count(replica->machine) > 1) {
@@ -103,28 +105,30 @@ static ech_status populate(ech_replica *replica, bool first)
     ech_status status = ech_window_populate(replica->model, cell_offset(replica, 0),
                                             replica->backed_count * cell_bytes);
     for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
-        status = ech_exact_sum_populate(replica->handles[slot]);
+        status = ech_sum_populate(replica->handles[slot]);
     }
     return status;
 }
 
 static ech_status attach_sums(ech_replica *replica)
 {
-    replica->handles = ech_calloc(replica->slot_count, sizeof(ech_exact_sum *));
+    replica->handles = ech_calloc(replica->slot_count, sizeof(ech_sum *));
     if (replica->handles == NULL) {
         return ECH_ERR_MEMORY;
     }
-    const uint64_t sum_bytes = ech_exact_sum_bytes(replica->layout);
+    const uint64_t sum_bytes = ech_sum_bytes(&replica->sum_options, replica->layout);
     ech_status status = ECH_OK;
     for (uint32_t slot = 0; slot < replica->slot_count && status == ECH_OK; slot++) {
         char *memory = (char *)ech_window_base(replica->sums) + slot * sum_bytes;
-        status = ech_exact_sum_attach(memory, replica->layout, &replica->handles[slot]);
+        status =
+            ech_sum_attach(&replica->sum_options, memory, replica->layout, &replica->handles[slot]);
     }
     return status;
 }
 
-ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
-                              uint32_t cell_count, uint32_t reserve_count, ech_replica **out)
+ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout,
+                              const ech_sum_options *sums, uint32_t slot_count, uint32_t cell_count,
+                              uint32_t reserve_count, ech_replica **out)
 {
     assert(slot_count > 0 && cell_count > 0);
     *out = NULL;
@@ -137,6 +141,7 @@ ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, ui
     }
     replica->machine = machine;
     replica->layout = layout;
+    replica->sum_options = *sums;
     replica->slot_count = slot_count;
     replica->cell_count = cell_count + reserve_count;
     replica->backed_count = cell_count;
@@ -165,7 +170,7 @@ void ech_replica_destroy(ech_replica **handle)
     }
     ech_replica *replica = *handle;
     for (uint32_t slot = 0; replica->handles != NULL && slot < replica->slot_count; slot++) {
-        ech_exact_sum_destroy(&replica->handles[slot]);
+        ech_sum_destroy(&replica->handles[slot]);
     }
     ech_free((void *)replica->handles);
     ech_free(replica->piece);
@@ -218,7 +223,7 @@ float *ech_replica_mean(const ech_replica *replica)
     return ech_window_base(replica->model);
 }
 
-ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot)
+ech_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot)
 {
     assert(slot < replica->slot_count);
     return replica->handles[slot];
@@ -267,11 +272,11 @@ ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint32_t 
 static ech_status send_pieces(ech_replica *replica, uint32_t slot, ech_stream *stream,
                               uint64_t *bytes)
 {
-    ech_exact_sum_cursor cursor = {0};
+    ech_sum_cursor cursor = {0};
     for (;;) {
         size_t piece_bytes = 0;
-        ech_status status = ech_exact_sum_export(replica->handles[slot], &cursor, replica->piece,
-                                                 PIECE_BYTES, &piece_bytes);
+        ech_status status = ech_sum_export(replica->handles[slot], &cursor, replica->piece,
+                                           PIECE_BYTES, &piece_bytes);
         if (status != ECH_OK || piece_bytes == 0) {
             return status;
         }
@@ -295,8 +300,11 @@ static ech_status send_end(ech_stream *stream)
 }
 
 ech_status ech_replica_send_sum(ech_replica *replica, uint32_t slot, uint32_t to_host,
-                                ech_idle idle, uint64_t *bytes)
+                                uint32_t leaf, ech_idle idle, uint64_t *bytes)
 {
+    if (leaf != ECH_LEAF_OWN) {
+        ech_sum_settle(replica->handles[slot]);
+    }
     replica->idle = idle;
     *bytes = 0;
     ech_stream *stream = NULL;
@@ -313,7 +321,8 @@ ech_status ech_replica_send_sum(ech_replica *replica, uint32_t slot, uint32_t to
     return status != ECH_OK ? ech_failure_restore(&failure) : ended;
 }
 
-static ech_status receive_pieces(ech_replica *replica, uint32_t slot, ech_stream *stream)
+static ech_status receive_pieces(ech_replica *replica, uint32_t slot, uint32_t leaf,
+                                 ech_stream *stream)
 {
     for (;;) {
         uint64_t length = 0;
@@ -327,7 +336,7 @@ static ech_status receive_pieces(ech_replica *replica, uint32_t slot, ech_stream
         }
         status = ech_stream_read(stream, replica->piece, length);
         if (status == ECH_OK) {
-            status = ech_exact_sum_import(replica->handles[slot], replica->piece, length);
+            status = ech_sum_import(replica->handles[slot], replica->piece, length, leaf);
         }
         if (status != ECH_OK) {
             return status;
@@ -336,7 +345,7 @@ static ech_status receive_pieces(ech_replica *replica, uint32_t slot, ech_stream
 }
 
 ech_status ech_replica_receive_sum(ech_replica *replica, uint32_t slot, uint32_t from_host,
-                                   ech_idle idle)
+                                   uint32_t leaf, ech_idle idle)
 {
     replica->idle = idle;
     ech_stream *stream = NULL;
@@ -345,7 +354,7 @@ ech_status ech_replica_receive_sum(ech_replica *replica, uint32_t slot, uint32_t
     if (status != ECH_OK) {
         return status;
     }
-    status = receive_pieces(replica, slot, stream);
+    status = receive_pieces(replica, slot, leaf, stream);
     const ech_failure failure = ech_failure_keep(status);
     const ech_status ended = ech_stream_end(&stream);
     return status != ECH_OK ? ech_failure_restore(&failure) : ended;

@@ -14,7 +14,7 @@
 
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
-#include "runtime/fed/exact_sum.h"
+#include "runtime/fed/sum.h"
 #include "runtime/mpi/machine.h"
 
 #define ECH_CELL_NONE UINT32_MAX
@@ -25,13 +25,15 @@ typedef struct ech_replica ech_replica;
  * Collective over the machine.
  *
  * @param layout      borrowed until the replica is destroyed.
+ * @param sums        of what kind; copied; the same on every rank.
  * @param slot_count  sums a host can hold at once; the same on every rank.
  * @param cell_count  models a host can hold at once, at least 1; the same on every rank.
  * @param reserve_count  more cells, numbered behind those: they cost nothing until
  *                       ech_replica_open_cell; the same on every rank.
  */
-ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout, uint32_t slot_count,
-                              uint32_t cell_count, uint32_t reserve_count, ech_replica **out);
+ech_status ech_replica_create(ech_machine *machine, const ech_layout *layout,
+                              const ech_sum_options *sums, uint32_t slot_count, uint32_t cell_count,
+                              uint32_t reserve_count, ech_replica **out);
 /** Collective over the machine. */
 void ech_replica_destroy(ech_replica **handle);
 
@@ -54,7 +56,7 @@ ech_state_view ech_replica_model_view(const ech_replica *replica);
 float *ech_replica_mean(const ech_replica *replica);
 
 /** This rank's handle of the sum in a slot. Borrowed. */
-ech_exact_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot);
+ech_sum *ech_replica_sum(const ech_replica *replica, uint32_t slot);
 
 /** Called while a move waits, so that a leader rank serves others. */
 typedef struct {
@@ -68,11 +70,15 @@ ech_status ech_replica_fetch(ech_replica *replica, uint32_t from_host, uint32_t 
 
 /**
  * Move a sum: the leader rank of one host sends while that of the other receives and adds it to
- * its own. At most one move a host at a time. @param[out] bytes  sent.
+ * its own. At most one move a host at a time.
+ *
+ * @param leaf        that the sum is where it goes, settled here; ECH_LEAF_OWN: it has the leaves
+ * of that sum.
+ * @param[out] bytes  sent.
  */
 ech_status ech_replica_send_sum(ech_replica *replica, uint32_t slot, uint32_t to_host,
-                                ech_idle idle, uint64_t *bytes);
+                                uint32_t leaf, ech_idle idle, uint64_t *bytes);
 ech_status ech_replica_receive_sum(ech_replica *replica, uint32_t slot, uint32_t from_host,
-                                   ech_idle idle);
+                                   uint32_t leaf, ech_idle idle);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/fed/strategy_rules.h"
 
 /* ---- who is selected ---- */
 
@@ -241,4 +242,16 @@ void ech_roster_clear(ech_roster *roster)
     ech_free(roster->latecomers);
     ech_selection_clear(&roster->selection);
     *roster = (ech_roster){0};
+}
+
+uint32_t ech_roster_most(const ech_strategy *strategy, const ech_population *population,
+                         const ech_topology *topology)
+{
+    uint32_t most = strategy->rule->select == ech_strategy_select
+                        ? ech_select_most(population, &strategy->options.selection)
+                        : ech_population_count(population);
+    if (topology != NULL) {
+        most += ech_topology_node_count(topology) - ech_topology_worker_count(topology);
+    }
+    return most;
 }

@@ -78,4 +78,9 @@ ech_status ech_roster_resume(ech_roster *roster, const void *latecomers, uint32_
 
 void ech_roster_clear(ech_roster *roster);
 
+/** The most workers that a round can have.
+ *  @param topology  whose aggregators all take part; NULL: as it comes. */
+uint32_t ech_roster_most(const ech_strategy *strategy, const ech_population *population,
+                         const ech_topology *topology);
+
 #endif

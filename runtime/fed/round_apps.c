@@ -1,27 +1,10 @@
 #include "runtime/fed/round_apps.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
-
-/* Adds the time from its start to its stop to one phase of a result. */
-typedef struct {
-    uint64_t *sum_ns;
-    uint64_t start_ns;
-} stopwatch;
-
-static stopwatch start_phase(ech_step_result *step, ech_phase phase)
-{
-    return (stopwatch){.sum_ns = &step->phase_ns[phase], .start_ns = ech_clock_ns()};
-}
-
-static void stop_phase(stopwatch watch)
-{
-    *watch.sum_ns += ech_clock_ns() - watch.start_ns;
-}
 
 static void yield_task(void *context)
 {
@@ -33,72 +16,40 @@ static ech_idle idle_of(ech_task_context *context)
     return (ech_idle){.call = yield_task, .user = context};
 }
 
-static const void *expect(const void *arguments, size_t given_bytes, size_t bytes)
+static ech_status run_fetch(ech_work *work)
 {
-    assert(given_bytes == bytes);
-    (void)given_bytes;
-    (void)bytes;
-    return arguments;
+    const ech_fetch_arguments *fetch = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_step_result *step = work->result;
+    ech_task_describe(work->context, "fetch the model from host %u", fetch->from_host);
+    return ech_replica_fetch(rank->replica, fetch->from_host, fetch->from_cell, fetch->into_cell,
+                             &step->wire_bytes);
 }
 
-/* The result struct, zeroed, for the task to fill in place. */
-static void *begin_result(void *result, size_t capacity, size_t bytes, size_t *result_bytes)
+static ech_status run_open(ech_work *work)
 {
-    assert(capacity >= bytes);
-    (void)capacity;
-    memset(result, 0, bytes);
-    *result_bytes = bytes;
-    return result;
+    const ech_open_arguments *open = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    return ech_sum_begin(ech_replica_sum(rank->replica, open->slot), open->weight_bound,
+                         open->leaf_count);
 }
 
-static ech_status run_fetch(ech_task_context *context, const void *arguments,
-                            size_t arguments_bytes, void *result, size_t capacity,
-                            size_t *result_bytes)
+static ech_status run_publish(ech_work *work)
 {
-    const ech_fetch_arguments *fetch = expect(arguments, arguments_bytes, sizeof *fetch);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    ech_task_describe(context, "fetch the model from host %u", fetch->from_host);
-    const stopwatch watch = start_phase(step, ECH_PHASE_SEND);
-    const ech_status status = ech_replica_fetch(rank->replica, fetch->from_host, fetch->from_cell,
-                                                fetch->into_cell, &step->wire_bytes);
-    stop_phase(watch);
-    return status;
-}
-
-static ech_status run_open(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                           void *result, size_t capacity, size_t *result_bytes)
-{
-    const ech_open_arguments *open = expect(arguments, arguments_bytes, sizeof *open);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
-    const ech_status status =
-        ech_exact_sum_begin(ech_replica_sum(rank->replica, open->slot), open->weight_bound);
-    stop_phase(watch);
-    return status;
-}
-
-static ech_status run_publish(ech_task_context *context, const void *arguments,
-                              size_t arguments_bytes, void *result, size_t capacity,
-                              size_t *result_bytes)
-{
-    const ech_publish_arguments *publish = expect(arguments, arguments_bytes, sizeof *publish);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
+    const ech_publish_arguments *publish = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_step_result *step = work->result;
     const ech_layout *layout = ech_replica_layout(rank->replica);
     const ech_parcel parcel = {ECH_PARCEL_MODEL, publish->version};
-    ech_task_describe(context, "publish the model of round %llu",
+    ech_task_describe(work->context, "publish the model of round %llu",
                       (unsigned long long)publish->version);
-    const stopwatch watch = start_phase(step, ECH_PHASE_SEND);
-    ech_status status = ech_transfer_put(rank->transfer, parcel, layout,
-                                         ech_replica_model_view(rank->replica), &step->wire_bytes);
-    if (status == ECH_OK && publish->version > 0) {
-        const ech_parcel old = {ECH_PARCEL_MODEL, publish->version - 1};
-        status = ech_transfer_drop(rank->transfer, old, layout);
+    const ech_status status = ech_transfer_put(
+        rank->transfer, parcel, layout, ech_replica_model_view(rank->replica), &step->wire_bytes);
+    if (status != ECH_OK || publish->version == 0) {
+        return status;
     }
-    stop_phase(watch);
-    return status;
+    const ech_parcel old = {ECH_PARCEL_MODEL, publish->version - 1};
+    return ech_transfer_drop(rank->transfer, old, layout);
 }
 
 /* The model of a version, where this rank reads it. @param[in,out] bytes  moved to get it here. */
@@ -164,10 +115,10 @@ static ech_status train_worker(ech_task_context *context, const ech_round_rank *
     if (strategy->rule->prepare != NULL) {
         strategy->rule->prepare(strategy, part, &request);
     }
-    const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_TRAIN);
+    const ech_work_watch watch = ech_work_start_phase(&outcome->step, ECH_PHASE_TRAIN);
     const ech_status status =
         rank->trainer->train(rank->trainer->self, &request, base, update, &outcome->train);
-    stop_phase(watch);
+    ech_work_stop_phase(watch);
     outcome->model_bytes += ech_strategy_down_bytes(strategy);
     if (status == ECH_OK && arguments->hostile != 0) {
         ech_attack(&rank->attack, arguments->seed, arguments->round, arguments->worker,
@@ -209,16 +160,15 @@ static ech_status pass_on(const ech_round_rank *rank, const ech_train_arguments 
                           ech_state_view update, uint64_t *bytes)
 {
     const ech_layout *layout = ech_replica_layout(rank->replica);
-    const uint64_t counter_bytes = layout->counter_count * sizeof(int64_t);
     *bytes = 0;
     if (arguments->into_cell == ECH_CELL_NONE && !is_collected(rank)) {
-        *bytes = layout->value_count * sizeof(int64_t) + counter_bytes;
-        return ech_exact_sum_add(ech_replica_sum(rank->replica, arguments->slot), update,
-                                 arguments->weight);
+        ech_sum *sum = ech_replica_sum(rank->replica, arguments->slot);
+        *bytes = ech_sum_state_bytes(ech_sum_kind_of(sum), layout);
+        return ech_sum_add(sum, update, arguments->weight, arguments->leaf);
     }
     const ech_status status = check_finite(update.values, layout->value_count);
     if (status != ECH_OK || arguments->into_cell != ECH_CELL_NONE) {
-        *bytes = layout->value_count * sizeof(float) + counter_bytes;
+        *bytes = ech_layout_state_bytes(layout);
         return status;
     }
     const ech_parcel parcel = {ECH_PARCEL_UPDATE, arguments->worker};
@@ -232,65 +182,56 @@ static ech_status hand_over(const ech_round_rank *rank, const ech_train_argument
     const ech_strategy *strategy = strategy_of(rank, arguments);
     const ech_strategy_rule *rule = strategy->rule;
     const ech_state_view view = {update.values, update.counters};
-    const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_AGGREGATE);
+    const ech_work_watch watch = ech_work_start_phase(&outcome->step, ECH_PHASE_AGGREGATE);
     form_update(strategy, part, base, update, outcome);
     uint64_t bytes = 0;
     const ech_status status = pass_on(rank, arguments, view, &bytes);
     if (status == ECH_OK && rule->keep != NULL) {
         rule->keep(strategy, part);
     }
-    stop_phase(watch);
+    ech_work_stop_phase(watch);
     outcome->step.wire_bytes = status == ECH_OK ? bytes : 0;
     return status;
 }
 
-static ech_status run_collect(ech_task_context *context, const void *arguments,
-                              size_t arguments_bytes, void *result, size_t capacity,
-                              size_t *result_bytes)
+static ech_status run_collect(ech_work *work)
 {
-    const ech_collect_arguments *collect = expect(arguments, arguments_bytes, sizeof *collect);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
+    const ech_collect_arguments *collect = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_step_result *step = work->result;
     const ech_layout *layout = ech_replica_layout(rank->replica);
     const ech_parcel parcel = {ECH_PARCEL_UPDATE, collect->worker};
     const ech_state_view update = {rank->update.values, rank->update.counters};
-    ech_task_describe(context, "add the update of worker %llu",
+    ech_task_describe(work->context, "add the update of worker %llu",
                       (unsigned long long)collect->worker);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
     ech_status status =
         ech_transfer_get(rank->transfer, parcel, layout, rank->update, &step->wire_bytes);
     if (status == ECH_OK) {
-        status = ech_exact_sum_add(ech_replica_sum(rank->replica, collect->slot), update,
-                                   collect->weight);
+        status = ech_sum_add(ech_replica_sum(rank->replica, collect->slot), update, collect->weight,
+                             collect->leaf);
     }
-    if (status == ECH_OK) {
-        status = ech_transfer_drop(rank->transfer, parcel, layout);
-    }
-    stop_phase(watch);
-    return status;
+    return status == ECH_OK ? ech_transfer_drop(rank->transfer, parcel, layout) : status;
 }
 
 /* An update that is not finite leaves its worker out of the round; any other failure is the
  * task's own. */
-static ech_status run_train(ech_task_context *context, const void *arguments,
-                            size_t arguments_bytes, void *result, size_t capacity,
-                            size_t *result_bytes)
+static ech_status run_train(ech_work *work)
 {
-    const ech_train_arguments *train = expect(arguments, arguments_bytes, sizeof *train);
-    ech_train_outcome *outcome = begin_result(result, capacity, sizeof *outcome, result_bytes);
-    ech_round_rank *rank = ech_task_user(context);
-    ech_task_describe(context, "round %llu, train worker %llu", (unsigned long long)train->round,
-                      (unsigned long long)train->worker);
-    outcome->rank = ech_task_rank(context);
-    outcome->host = ech_task_host(context);
+    const ech_train_arguments *train = work->arguments;
+    ech_train_outcome *outcome = work->result;
+    ech_round_rank *rank = work->rank;
+    ech_task_describe(work->context, "round %llu, train worker %llu",
+                      (unsigned long long)train->round, (unsigned long long)train->worker);
+    outcome->rank = ech_task_rank(work->context);
+    outcome->host = ech_task_host(work->context);
     outcome->start_ns = ech_clock_wall_ns();
     ech_state update = rank->update;
     ech_worker_part part;
     ech_state_view base;
-    const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_SEND);
+    const ech_work_watch watch = ech_work_start_phase(&outcome->step, ECH_PHASE_SEND);
     ech_status status =
         receive_model(rank, train->base_cell, train->round - 1, &base, &outcome->model_bytes);
-    stop_phase(watch);
+    ech_work_stop_phase(watch);
     if (status == ECH_OK && train->into_cell != ECH_CELL_NONE) {
         status = ech_replica_open_cell(rank->replica, train->into_cell, &update);
     }
@@ -298,7 +239,7 @@ static ech_status run_train(ech_task_context *context, const void *arguments,
         status = open_part(rank, train, base, update, &part);
     }
     if (status == ECH_OK) {
-        status = train_worker(context, rank, train, &part, base, update, outcome);
+        status = train_worker(work->context, rank, train, &part, base, update, outcome);
     }
     if (status == ECH_OK) {
         status = hand_over(rank, train, &part, base, update, outcome);
@@ -312,152 +253,109 @@ static ech_status run_train(ech_task_context *context, const void *arguments,
     return status;
 }
 
-static ech_status run_merge(ech_task_context *context, const void *arguments,
-                            size_t arguments_bytes, void *result, size_t capacity,
-                            size_t *result_bytes)
+static ech_status run_merge(ech_work *work)
 {
-    const ech_merge_arguments *merge = expect(arguments, arguments_bytes, sizeof *merge);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    const ech_layout *layout = ech_replica_layout(rank->replica);
-    ech_task_describe(context, "merge sum %u into %u", merge->from_slot, merge->into_slot);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
-    const ech_status status = ech_exact_sum_merge(ech_replica_sum(rank->replica, merge->into_slot),
-                                                  ech_replica_sum(rank->replica, merge->from_slot));
-    stop_phase(watch);
-    step->wire_bytes = (layout->value_count + layout->counter_count) * sizeof(int64_t);
-    return status;
+    const ech_merge_arguments *merge = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_step_result *step = work->result;
+    ech_sum *from = ech_replica_sum(rank->replica, merge->from_slot);
+    ech_task_describe(work->context, "merge sum %u into %u", merge->from_slot, merge->into_slot);
+    ech_sum_settle(from);
+    step->wire_bytes =
+        ech_sum_state_bytes(ech_sum_kind_of(from), ech_replica_layout(rank->replica));
+    return ech_sum_merge(ech_replica_sum(rank->replica, merge->into_slot), from, merge->leaf);
 }
 
-static ech_status run_send(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                           void *result, size_t capacity, size_t *result_bytes)
+static ech_status run_send(ech_work *work)
 {
-    const ech_move_arguments *move = expect(arguments, arguments_bytes, sizeof *move);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    ech_task_describe(context, "send sum %u to host %u", move->slot, move->other_host);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
-    const ech_status status = ech_replica_send_sum(rank->replica, move->slot, move->other_host,
-                                                   idle_of(context), &step->wire_bytes);
-    stop_phase(watch);
-    return status;
+    const ech_move_arguments *move = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_step_result *step = work->result;
+    ech_task_describe(work->context, "send sum %u to host %u", move->slot, move->other_host);
+    return ech_replica_send_sum(rank->replica, move->slot, move->other_host, move->leaf,
+                                idle_of(work->context), &step->wire_bytes);
 }
 
 /* The bytes are counted once, where they are sent. */
-static ech_status run_receive(ech_task_context *context, const void *arguments,
-                              size_t arguments_bytes, void *result, size_t capacity,
-                              size_t *result_bytes)
+static ech_status run_receive(ech_work *work)
 {
-    const ech_move_arguments *move = expect(arguments, arguments_bytes, sizeof *move);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    ech_task_describe(context, "receive sum %u from host %u", move->slot, move->other_host);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
-    const ech_status status =
-        ech_replica_receive_sum(rank->replica, move->slot, move->other_host, idle_of(context));
-    stop_phase(watch);
-    return status;
+    const ech_move_arguments *move = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_task_describe(work->context, "receive sum %u from host %u", move->slot, move->other_host);
+    return ech_replica_receive_sum(rank->replica, move->slot, move->other_host, move->leaf,
+                                   idle_of(work->context));
 }
 
-static ech_status run_finish(ech_task_context *context, const void *arguments,
-                             size_t arguments_bytes, void *result, size_t capacity,
-                             size_t *result_bytes)
+static ech_status run_finish(ech_work *work)
 {
-    const ech_finish_arguments *finish = expect(arguments, arguments_bytes, sizeof *finish);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    ech_task_describe(context, "average %llu values", (unsigned long long)finish->count);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
+    const ech_finish_arguments *finish = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_task_describe(work->context, "average %llu values", (unsigned long long)finish->count);
     float *values = finish->in_place != 0 ? ech_replica_model(rank->replica).values
                                           : ech_replica_mean(rank->replica);
-    const ech_status status = ech_exact_sum_finish(ech_replica_sum(rank->replica, finish->slot),
-                                                   finish->first, finish->count, values);
-    stop_phase(watch);
-    return status;
+    return ech_sum_finish(ech_replica_sum(rank->replica, finish->slot), finish->first,
+                          finish->count, values);
 }
 
-static ech_status run_mean(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                           void *result, size_t capacity, size_t *result_bytes)
+static ech_status run_mean(ech_work *work)
 {
-    const ech_mean_arguments *mean = expect(arguments, arguments_bytes, sizeof *mean);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    const ech_round_rank *rank = ech_task_user(context);
-    ech_exact_sum *sum = ech_replica_sum(rank->replica, mean->slot);
+    const ech_mean_arguments *mean = work->arguments;
+    const ech_round_rank *rank = work->rank;
+    ech_sum *sum = ech_replica_sum(rank->replica, mean->slot);
     ech_state cell;
-    ech_task_describe(context, "average sum %u", mean->slot);
-    const stopwatch watch = start_phase(step, ECH_PHASE_AGGREGATE);
+    ech_task_describe(work->context, "average sum %u", mean->slot);
+    ech_sum_settle(sum);
     ech_status status = ech_replica_open_cell(rank->replica, mean->cell, &cell);
     if (status == ECH_OK) {
-        status = ech_exact_sum_finish(sum, 0, ech_replica_layout(rank->replica)->value_count,
-                                      cell.values);
+        status =
+            ech_sum_finish(sum, 0, ech_replica_layout(rank->replica)->value_count, cell.values);
     }
-    if (status == ECH_OK) {
-        status = ech_exact_sum_finish_counters(sum, cell.counters);
-    }
-    stop_phase(watch);
-    return status;
+    return status == ECH_OK ? ech_sum_finish_counters(sum, cell.counters) : status;
 }
 
-static ech_status run_evaluate(ech_task_context *context, const void *arguments,
-                               size_t arguments_bytes, void *result, size_t capacity,
-                               size_t *result_bytes)
+static ech_status run_evaluate(ech_work *work)
 {
-    const ech_evaluate_arguments *part = expect(arguments, arguments_bytes, sizeof *part);
-    ech_evaluate_outcome *outcome = begin_result(result, capacity, sizeof *outcome, result_bytes);
-    ech_round_rank *rank = ech_task_user(context);
-    ech_task_describe(context, "evaluate %llu samples", (unsigned long long)part->count);
+    const ech_evaluate_arguments *part = work->arguments;
+    ech_evaluate_outcome *outcome = work->result;
+    ech_round_rank *rank = work->rank;
+    ech_task_describe(work->context, "evaluate %llu samples", (unsigned long long)part->count);
     ech_state_view model;
-    const stopwatch received = start_phase(&outcome->step, ECH_PHASE_SEND);
+    const ech_work_watch received = ech_work_start_phase(&outcome->step, ECH_PHASE_SEND);
     ech_status status =
         receive_model(rank, part->cell, part->version, &model, &outcome->step.wire_bytes);
-    stop_phase(received);
-    const stopwatch watch = start_phase(&outcome->step, ECH_PHASE_EVALUATE);
+    ech_work_stop_phase(received);
+    const ech_work_watch watch = ech_work_start_phase(&outcome->step, ECH_PHASE_EVALUATE);
     if (status == ECH_OK) {
         status = rank->trainer->evaluate(rank->trainer->self, model, part->first, part->count,
                                          &outcome->sums);
     }
-    stop_phase(watch);
+    ech_work_stop_phase(watch);
     return status;
 }
 
 ech_status ech_round_apps_register(ech_app_registry *registry, ech_round_rank *rank,
                                    ech_round_apps *out)
 {
-    const struct {
-        const char *name;
-        ech_app_function run;
-        size_t arguments_bytes, result_bytes;
-        ech_app_id *id;
-    } apps[] = {
-        {"fed.fetch", run_fetch, sizeof(ech_fetch_arguments), sizeof(ech_step_result), &out->fetch},
-        {"fed.open", run_open, sizeof(ech_open_arguments), sizeof(ech_step_result), &out->open},
-        {"fed.publish", run_publish, sizeof(ech_publish_arguments), sizeof(ech_step_result),
+    const size_t step = sizeof(ech_step_result);
+    const ech_work_app apps[ECH_ROUND_APP_COUNT] = {
+        {"fed.fetch", run_fetch, ECH_PHASE_SEND, sizeof(ech_fetch_arguments), step, &out->fetch},
+        {"fed.open", run_open, ECH_PHASE_AGGREGATE, sizeof(ech_open_arguments), step, &out->open},
+        {"fed.publish", run_publish, ECH_PHASE_SEND, sizeof(ech_publish_arguments), step,
          &out->publish},
-        {"fed.train", run_train, sizeof(ech_train_arguments), sizeof(ech_train_outcome),
-         &out->train},
-        {"fed.collect", run_collect, sizeof(ech_collect_arguments), sizeof(ech_step_result),
+        {"fed.train", run_train, ECH_PHASE_COUNT, sizeof(ech_train_arguments),
+         sizeof(ech_train_outcome), &out->train},
+        {"fed.collect", run_collect, ECH_PHASE_AGGREGATE, sizeof(ech_collect_arguments), step,
          &out->collect},
-        {"fed.merge", run_merge, sizeof(ech_merge_arguments), sizeof(ech_step_result), &out->merge},
-        {"fed.send", run_send, sizeof(ech_move_arguments), sizeof(ech_step_result), &out->send},
-        {"fed.receive", run_receive, sizeof(ech_move_arguments), sizeof(ech_step_result),
+        {"fed.merge", run_merge, ECH_PHASE_AGGREGATE, sizeof(ech_merge_arguments), step,
+         &out->merge},
+        {"fed.send", run_send, ECH_PHASE_AGGREGATE, sizeof(ech_move_arguments), step, &out->send},
+        {"fed.receive", run_receive, ECH_PHASE_AGGREGATE, sizeof(ech_move_arguments), step,
          &out->receive},
-        {"fed.finish", run_finish, sizeof(ech_finish_arguments), sizeof(ech_step_result),
+        {"fed.finish", run_finish, ECH_PHASE_AGGREGATE, sizeof(ech_finish_arguments), step,
          &out->finish},
-        {"fed.mean", run_mean, sizeof(ech_mean_arguments), sizeof(ech_step_result), &out->mean},
-        {"fed.evaluate", run_evaluate, sizeof(ech_evaluate_arguments), sizeof(ech_evaluate_outcome),
-         &out->evaluate},
+        {"fed.mean", run_mean, ECH_PHASE_AGGREGATE, sizeof(ech_mean_arguments), step, &out->mean},
+        {"fed.evaluate", run_evaluate, ECH_PHASE_COUNT, sizeof(ech_evaluate_arguments),
+         sizeof(ech_evaluate_outcome), &out->evaluate},
     };
-    ech_status status = ECH_OK;
-    for (size_t i = 0; i < sizeof apps / sizeof apps[0] && status == ECH_OK; i++) {
-        const ech_app app = {
-            .name = apps[i].name,
-            .run = apps[i].run,
-            .user = rank,
-            .arguments_bytes_max = apps[i].arguments_bytes,
-            .result_bytes_max = apps[i].result_bytes,
-            .version = 1,
-        };
-        status = ech_app_register(registry, &app, apps[i].id);
-    }
-    return status;
+    return ech_work_register(registry, apps, ECH_ROUND_APP_COUNT, rank, rank->bindings);
 }

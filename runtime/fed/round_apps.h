@@ -16,12 +16,12 @@
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/trainer.h"
 #include "runtime/fed/transfer.h"
+#include "runtime/fed/work.h"
 #include "runtime/fed/worker_states.h"
-#include "runtime/task/task.h"
 
-enum { ECH_REASON_BYTES = 200 };
+enum { ECH_REASON_BYTES = 200, ECH_ROUND_APP_COUNT = 11 };
 
-/** What a rank brings to its tasks. Borrowed by the registered apps. */
+/** What a rank brings to its tasks; borrowed by the registered apps. */
 typedef struct {
     const ech_trainer *trainer;
     const ech_strategy *const *strategies; /* that of each tier with a rule of its own */
@@ -32,6 +32,7 @@ typedef struct {
     ech_transfer *transfer; /* NULL: all is shared */
     ech_state received;     /* this rank's own copy of the model, where the transfer makes copies */
     uint64_t received_version;
+    ech_work_binding bindings[ECH_ROUND_APP_COUNT]; /* of the apps; made as they are registered */
 } ech_round_rank;
 
 enum { ECH_VERSION_NONE = -1 };
@@ -52,12 +53,14 @@ typedef struct {
     uint64_t worker;
     uint64_t weight;
     uint32_t slot;
+    uint32_t leaf; /* of the sum, that the update is */
 } ech_collect_arguments;
 
 /** Empty a host's sum and start a round on it. For leader ranks. */
 typedef struct {
     uint64_t weight_bound;
     uint32_t slot;
+    uint32_t leaf_count;
 } ech_open_arguments;
 
 /** Train one worker from a model in a cell, and add its update to a sum of the host it runs on, or
@@ -67,6 +70,7 @@ typedef struct {
     uint64_t weight;
     uint32_t epochs;
     uint32_t slot;       /* of the sum */
+    uint32_t leaf;       /* of the sum, that the update is */
     uint32_t state_slot; /* of what the worker keeps, where it keeps something */
     uint32_t base_cell;  /* the model it trains from */
     uint32_t into_cell;  /* ECH_CELL_NONE: into the sum, or on its way there */
@@ -77,6 +81,7 @@ typedef struct {
 /** Add one sum to another of the same host. For leader ranks. */
 typedef struct {
     uint32_t from_slot, into_slot;
+    uint32_t leaf; /* of the other, that this one is */
 } ech_merge_arguments;
 
 /** Move a sum to another host, or take it from there. Both run at the same time, on leader ranks.
@@ -84,6 +89,7 @@ typedef struct {
 typedef struct {
     uint32_t slot;
     uint32_t other_host;
+    uint32_t leaf; /* of the sum there, that this one is; ECH_LEAF_OWN: both have the same leaves */
 } ech_move_arguments;
 
 /** Compute a slice of the weighted mean of a sum. On rank 0's host. */
@@ -105,12 +111,6 @@ typedef struct {
     uint64_t version; /* of the model: the round that it came from */
     uint32_t cell;
 } ech_evaluate_arguments;
-
-/** Result of each task but training and evaluation. */
-typedef struct {
-    uint64_t phase_ns[ECH_PHASE_COUNT];
-    uint64_t wire_bytes;
-} ech_step_result;
 
 typedef struct {
     ech_step_result step; /* wire_bytes: up, what adding the update moved */

@@ -1,26 +1,9 @@
 #include "runtime/fed/station_apps.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/fed/sum_plan.h"
-
-/* The result, zeroed, for the task to fill in place. */
-static void *begin_result(void *result, size_t capacity, size_t bytes, size_t *result_bytes)
-{
-    assert(capacity >= bytes);
-    (void)capacity;
-    memset(result, 0, bytes);
-    *result_bytes = bytes;
-    return result;
-}
-
-static void add_time(ech_step_result *step, uint64_t start_ns)
-{
-    step->phase_ns[ECH_PHASE_AGGREGATE] += ech_clock_ns() - start_ns;
-}
 
 size_t ech_squares_bytes(uint32_t update_count)
 {
@@ -44,21 +27,18 @@ static const float **list_updates(const ech_station_rank *rank, const uint32_t *
     return updates;
 }
 
-static ech_status run_squares(ech_task_context *context, const void *arguments,
-                              size_t arguments_bytes, void *result, size_t capacity,
-                              size_t *result_bytes)
+static ech_status run_squares(ech_work *work)
 {
-    const ech_squares_arguments *rows = arguments;
-    assert(arguments_bytes == ech_squares_bytes(rows->update_count));
-    (void)arguments_bytes;
-    const uint64_t start_ns = ech_clock_ns();
-    const ech_station_rank *rank = ech_task_user(context);
+    const ech_squares_arguments *rows = work->arguments;
+    assert(work->arguments_bytes == ech_squares_bytes(rows->update_count));
+    const ech_station_rank *rank = work->rank;
     size_t pairs = 0;
     for (uint32_t row = rows->first; row < rows->end; row++) {
         pairs += row;
     }
-    ech_squares_result *found = begin_result(
-        result, capacity, sizeof(ech_squares_result) + pairs * sizeof(double), result_bytes);
+    ech_squares_result *found = work->result;
+    assert(work->result_bytes >= sizeof *found + pairs * sizeof(double));
+    work->result_bytes = sizeof *found + pairs * sizeof(double);
     const float **updates = list_updates(rank, rows->cells, rows->update_count);
     if (updates == NULL) {
         return ECH_ERR_MEMORY;
@@ -66,7 +46,6 @@ static ech_status run_squares(ech_task_context *context, const void *arguments,
     ech_collect_squares(updates, ech_replica_layout(rank->round->replica)->value_count, rows->first,
                         rows->end, found->squares);
     ech_free((void *)updates);
-    add_time(&found->step, start_ns);
     return ECH_OK;
 }
 
@@ -84,17 +63,12 @@ static void raise_counters(const ech_station_rank *rank, const uint32_t *cells, 
     }
 }
 
-static ech_status run_combine(ech_task_context *context, const void *arguments,
-                              size_t arguments_bytes, void *result, size_t capacity,
-                              size_t *result_bytes)
+static ech_status run_combine(ech_work *work)
 {
-    const ech_combine_arguments *slice = arguments;
-    assert(arguments_bytes == ech_combine_bytes(slice->update_count, slice->has_shares != 0));
-    (void)arguments_bytes;
-    const uint64_t start_ns = ech_clock_ns();
-    const ech_station_rank *rank = ech_task_user(context);
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    ech_task_describe(context, "combine %llu values of %u updates",
+    const ech_combine_arguments *slice = work->arguments;
+    assert(work->arguments_bytes == ech_combine_bytes(slice->update_count, slice->has_shares != 0));
+    const ech_station_rank *rank = work->rank;
+    ech_task_describe(work->context, "combine %llu values of %u updates",
                       (unsigned long long)slice->count, slice->update_count);
     const double *shares = slice->has_shares != 0 ? slice->shares_and_cells : NULL;
     const uint32_t *cells =
@@ -114,24 +88,18 @@ static ech_status run_combine(ech_task_context *context, const void *arguments,
         raise_counters(rank, cells, slice->update_count, into.counters);
     }
     ech_free((void *)updates);
-    add_time(step, start_ns);
     return status;
 }
 
-static ech_status run_hand_up(ech_task_context *context, const void *arguments,
-                              size_t arguments_bytes, void *result, size_t capacity,
-                              size_t *result_bytes)
+static ech_status run_hand_up(ech_work *work)
 {
-    const ech_hand_up_arguments *hand = arguments;
-    assert(arguments_bytes == sizeof *hand);
-    (void)arguments_bytes;
-    const uint64_t start_ns = ech_clock_ns();
-    const ech_station_rank *rank = ech_task_user(context);
+    const ech_hand_up_arguments *hand = work->arguments;
+    const ech_station_rank *rank = work->rank;
+    ech_step_result *step = work->result;
     ech_replica *replica = rank->round->replica;
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    ech_task_describe(context, "take an aggregator's model from host %u", hand->from_host);
-    ech_status status = ech_replica_fetch(replica, hand->from_host, hand->from_cell,
-                                          hand->into_cell, &step->wire_bytes);
+    ech_task_describe(work->context, "take an aggregator's model from host %u", hand->from_host);
+    const ech_status status = ech_replica_fetch(replica, hand->from_host, hand->from_cell,
+                                                hand->into_cell, &step->wire_bytes);
     if (status != ECH_OK) {
         return status;
     }
@@ -140,12 +108,11 @@ static ech_status run_hand_up(ech_task_context *context, const void *arguments,
         ech_strategy_difference(update, ech_replica_cell_view(replica, hand->base_cell),
                                 ech_replica_layout(replica)->value_count);
     }
-    if (hand->slot != ECH_SUM_NONE) {
-        const ech_state_view view = {update.values, update.counters};
-        status = ech_exact_sum_add(ech_replica_sum(replica, hand->slot), view, hand->weight);
+    if (hand->slot == ECH_SUM_NONE) {
+        return ECH_OK;
     }
-    add_time(step, start_ns);
-    return status;
+    const ech_state_view view = {update.values, update.counters};
+    return ech_sum_add(ech_replica_sum(replica, hand->slot), view, hand->weight, hand->leaf);
 }
 
 /* The tier's strategy as that of one station: with its vectors. */
@@ -168,17 +135,12 @@ static ech_status open_strategy(const ech_station_rank *rank,
     return status;
 }
 
-static ech_status run_step(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                           void *result, size_t capacity, size_t *result_bytes)
+static ech_status run_step(ech_work *work)
 {
-    const ech_station_step_arguments *update = arguments;
-    assert(arguments_bytes == sizeof *update);
-    (void)arguments_bytes;
-    const uint64_t start_ns = ech_clock_ns();
-    const ech_station_rank *rank = ech_task_user(context);
+    const ech_station_step_arguments *update = work->arguments;
+    const ech_station_rank *rank = work->rank;
     ech_replica *replica = rank->round->replica;
-    ech_step_result *step = begin_result(result, capacity, sizeof *step, result_bytes);
-    ech_task_describe(context, "update the model of an aggregator in tier %u", update->tier);
+    ech_task_describe(work->context, "update the model of an aggregator in tier %u", update->tier);
     ech_strategy strategy;
     const ech_status status = open_strategy(rank, update, &strategy);
     if (status != ECH_OK) {
@@ -188,39 +150,22 @@ static ech_status run_step(ech_task_context *context, const void *arguments, siz
     const ech_state model = ech_replica_cell(replica, update->model_cell);
     const ech_state_view mean = ech_replica_cell_view(replica, update->mean_cell);
     ech_strategy_advance(&strategy, layout, mean, update->weight, update->weight, model);
-    add_time(step, start_ns);
     return ECH_OK;
 }
 
 ech_status ech_station_apps_register(ech_app_registry *registry, ech_station_rank *rank,
                                      ech_station_apps *out)
 {
-    const struct {
-        const char *name;
-        ech_app_function run;
-        size_t arguments_bytes, result_bytes;
-        ech_app_id *id;
-    } apps[] = {
-        {"fed.squares", run_squares, ech_squares_bytes(ECH_COLLECT_UPDATES_MAX),
+    const ech_work_app apps[ECH_STATION_APP_COUNT] = {
+        {"fed.squares", run_squares, ECH_PHASE_AGGREGATE,
+         ech_squares_bytes(ECH_COLLECT_UPDATES_MAX),
          sizeof(ech_squares_result) + ECH_STATION_PAIRS_MAX * sizeof(double), &out->squares},
-        {"fed.combine", run_combine, ech_combine_bytes(ECH_COLLECT_UPDATES_MAX, true),
-         sizeof(ech_step_result), &out->combine},
-        {"fed.hand_up", run_hand_up, sizeof(ech_hand_up_arguments), sizeof(ech_step_result),
-         &out->hand_up},
-        {"fed.step", run_step, sizeof(ech_station_step_arguments), sizeof(ech_step_result),
-         &out->step},
+        {"fed.combine", run_combine, ECH_PHASE_AGGREGATE,
+         ech_combine_bytes(ECH_COLLECT_UPDATES_MAX, true), sizeof(ech_step_result), &out->combine},
+        {"fed.hand_up", run_hand_up, ECH_PHASE_AGGREGATE, sizeof(ech_hand_up_arguments),
+         sizeof(ech_step_result), &out->hand_up},
+        {"fed.step", run_step, ECH_PHASE_AGGREGATE, sizeof(ech_station_step_arguments),
+         sizeof(ech_step_result), &out->step},
     };
-    ech_status status = ECH_OK;
-    for (size_t i = 0; i < sizeof apps / sizeof apps[0] && status == ECH_OK; i++) {
-        const ech_app app = {
-            .name = apps[i].name,
-            .run = apps[i].run,
-            .user = rank,
-            .arguments_bytes_max = apps[i].arguments_bytes,
-            .result_bytes_max = apps[i].result_bytes,
-            .version = 1,
-        };
-        status = ech_app_register(registry, &app, apps[i].id);
-    }
-    return status;
+    return ech_work_register(registry, apps, ECH_STATION_APP_COUNT, rank, rank->bindings);
 }

@@ -12,6 +12,7 @@
 
 enum {
     ECH_STATION_PAIRS_MAX = 16384, /* of updates, whose distances one task finds */
+    ECH_STATION_APP_COUNT = 4,
 };
 
 /** Squared distances of the updates of rows [first, end) to those before them. */
@@ -45,6 +46,7 @@ typedef struct {
     uint32_t into_cell;
     uint32_t base_cell; /* the parent's model */
     uint32_t slot;      /* of the parent's sum; ECH_SUM_NONE: leave it in the cell */
+    uint32_t leaf;      /* of that sum */
     uint32_t tier;      /* of the parent */
 } ech_hand_up_arguments;
 
@@ -65,6 +67,7 @@ typedef struct {
 typedef struct {
     const ech_round_rank *round;
     ech_worker_states *vectors; /* of stations below the leader; NULL where no rule has any */
+    ech_work_binding bindings[ECH_STATION_APP_COUNT]; /* of the apps; made as they are registered */
 } ech_station_rank;
 
 ech_status ech_station_apps_register(ech_app_registry *registry, ech_station_rank *rank,

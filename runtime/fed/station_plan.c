@@ -1,6 +1,6 @@
 #include "runtime/base/memory.h"
+#include "runtime/fed/roster.h"
 #include "runtime/fed/stations_priv.h"
-#include "runtime/fed/strategy_rules.h"
 
 /* Nodes are numbered tier by tier, so that parents come before their children. */
 ech_status ech_station_plan(const ech_stations_options *options, ech_station **out,
@@ -91,14 +91,9 @@ ech_status ech_stations_need(const ech_stations_options *options, ech_stations_r
     if (status != ECH_OK) {
         return status;
     }
-    const ech_strategy *leader = options->tiers[0].strategy;
-    uint32_t selected = leader->rule->select == ech_strategy_select
-                            ? ech_select_most(options->population, &leader->options.selection)
-                            : ech_population_count(options->population);
-    if (options->includes_aggregators) {
-        selected += ech_topology_node_count(options->topology) -
-                    ech_topology_worker_count(options->topology);
-    }
+    const uint32_t selected =
+        ech_roster_most(options->tiers[0].strategy, options->population,
+                        options->includes_aggregators ? options->topology : NULL);
     const uint32_t active = selected * ech_topology_tier_count(options->topology);
     for (uint32_t host = 0; host < ech_placement_host_count(options->placement); host++) {
         load host_load = load_of(stations, count, host);

@@ -50,7 +50,7 @@ static ech_status bring_home(ech_stations *stations, uint32_t *strangers)
         const ech_fetch_arguments fetch = {
             .from_host = update->host,
             .from_cell = update->cell,
-            .into_cell = ech_station_take_cell(stations, station->host),
+            .into_cell = ech_host_pool_take(stations->free_cells, station->host),
         };
         stations->updates[i].cell = fetch.into_cell;
         const ech_task_options options = ech_station_for_leader(stations, station->host);
@@ -68,7 +68,7 @@ static ech_status collect(ech_stations *stations)
     for (uint32_t i = 0; i < stations->update_count && status == ECH_OK; i++) {
         ech_station_update *update = &stations->updates[i];
         if (update->cell != strangers[i]) {
-            ech_station_give_cell(stations, update->host, strangers[i]);
+            ech_host_pool_give(stations->free_cells, update->host, strangers[i]);
             update->host = stations->stations[update->station].host;
         }
     }
@@ -301,7 +301,8 @@ static ech_status for_each_heard(ech_stations *stations, uint32_t tier,
 static void forget_updates(ech_stations *stations)
 {
     for (uint32_t i = 0; i < stations->update_count; i++) {
-        ech_station_give_cell(stations, stations->updates[i].host, stations->updates[i].cell);
+        ech_host_pool_give(stations->free_cells, stations->updates[i].host,
+                           stations->updates[i].cell);
     }
     stations->update_count = 0;
 }

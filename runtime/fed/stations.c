@@ -10,33 +10,15 @@ enum { FLIGHT_CAPACITY = 4096, PRIORITY_STATIONS = 1 };
 
 /* ---- life ---- */
 
-static ech_status fill_pool(ech_station_pool *pool, uint32_t first, uint32_t count)
-{
-    pool->items = ech_calloc(count, sizeof *pool->items);
-    if (pool->items == NULL) {
-        return ECH_ERR_MEMORY;
-    }
-    pool->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        pool->items[i] = first + count - 1 - i;
-    }
-    return ECH_OK;
-}
-
 static ech_status create_pools(ech_stations *stations)
 {
-    const uint32_t hosts = (uint32_t)ech_machine_host_count(stations->options.machine);
-    stations->free_cells = ech_calloc(hosts, sizeof *stations->free_cells);
-    stations->free_slots = ech_calloc(hosts, sizeof *stations->free_slots);
-    ech_status status =
-        stations->free_cells != NULL && stations->free_slots != NULL ? ECH_OK : ECH_ERR_MEMORY;
-    for (uint32_t host = 0; host < hosts && status == ECH_OK; host++) {
-        status = fill_pool(&stations->free_cells[host], 1, stations->options.cell_count - 1);
-        if (status == ECH_OK) {
-            status = fill_pool(&stations->free_slots[host], 0, stations->options.slot_count);
-        }
-    }
-    return status;
+    const ech_stations_options *options = &stations->options;
+    const uint32_t hosts = (uint32_t)ech_machine_host_count(options->machine);
+    const ech_status status =
+        ech_host_pool_create(hosts, 1, options->cell_count - 1, &stations->free_cells);
+    return status == ECH_OK
+               ? ech_host_pool_create(hosts, 0, options->slot_count, &stations->free_slots)
+               : status;
 }
 
 static ech_status land(void *user, const ech_landing *landing);
@@ -66,14 +48,6 @@ ech_status ech_stations_create(ech_executor *executor, const ech_stations_option
     return ECH_OK;
 }
 
-static void free_pools(const ech_machine *machine, ech_station_pool *pools)
-{
-    for (int host = 0; pools != NULL && host < ech_machine_host_count(machine); host++) {
-        ech_free(pools[host].items);
-    }
-    ech_free(pools);
-}
-
 void ech_stations_destroy(ech_stations **handle)
 {
     if (handle == NULL || *handle == NULL) {
@@ -81,8 +55,8 @@ void ech_stations_destroy(ech_stations **handle)
     }
     ech_stations *stations = *handle;
     ech_flight_destroy(&stations->flight);
-    free_pools(stations->options.machine, stations->free_cells);
-    free_pools(stations->options.machine, stations->free_slots);
+    ech_host_pool_destroy(&stations->free_cells);
+    ech_host_pool_destroy(&stations->free_slots);
     ech_free(stations->stations);
     ech_free(stations->station_of);
     ech_free(stations->cells);
@@ -115,27 +89,6 @@ ech_task_options ech_station_for_leader(const ech_stations *stations, uint32_t h
     };
 }
 
-static uint32_t take(ech_station_pool *pool)
-{
-    assert(pool->count > 0);
-    return pool->items[--pool->count];
-}
-
-static void give(ech_station_pool *pool, uint32_t item)
-{
-    pool->items[pool->count++] = item;
-}
-
-uint32_t ech_station_take_cell(ech_stations *stations, uint32_t host)
-{
-    return take(&stations->free_cells[host]);
-}
-
-void ech_station_give_cell(ech_stations *stations, uint32_t host, uint32_t cell)
-{
-    give(&stations->free_cells[host], cell);
-}
-
 /* ---- who takes part ---- */
 
 static uint32_t station_of(const ech_stations *stations, uint32_t worker)
@@ -147,11 +100,11 @@ static void activate(ech_stations *stations, uint32_t number)
 {
     ech_station *station = &stations->stations[number];
     station->is_active = true;
-    station->model_cell = number == 0 ? 0 : ech_station_take_cell(stations, station->host);
-    station->mean_cell = ech_station_take_cell(stations, station->host);
+    station->model_cell = number == 0 ? 0 : ech_host_pool_take(stations->free_cells, station->host);
+    station->mean_cell = ech_host_pool_take(stations->free_cells, station->host);
     station->slot = ECH_SUM_NONE;
     if (ech_station_strategy(stations, number)->rule->collect == NULL) {
-        station->slot = take(&stations->free_slots[station->host]);
+        station->slot = ech_host_pool_take(stations->free_slots, station->host);
     }
 }
 
@@ -164,11 +117,11 @@ static void deactivate_all(ech_stations *stations)
         }
         station->is_active = false;
         if (s > 0) {
-            ech_station_give_cell(stations, station->host, station->model_cell);
+            ech_host_pool_give(stations->free_cells, station->host, station->model_cell);
         }
-        ech_station_give_cell(stations, station->host, station->mean_cell);
+        ech_host_pool_give(stations->free_cells, station->host, station->mean_cell);
         if (station->slot != ECH_SUM_NONE) {
-            give(&stations->free_slots[station->host], station->slot);
+            ech_host_pool_give(stations->free_slots, station->host, station->slot);
         }
     }
 }
@@ -179,24 +132,27 @@ static uint64_t weight_of(const ech_stations *stations, uint32_t station, uint64
     return strategy->rule->weight(strategy, samples);
 }
 
-/* What may come to each station: its workers' updates, then, from the deepest station up, what each
- * hands to its parent. */
+/* What may come to each station, and the leaf that it is there: its workers' updates, then, from
+ * the deepest station up, what each hands to its parent. */
 static void weigh_all(ech_stations *stations)
 {
     for (uint32_t s = 0; s < stations->count; s++) {
         stations->stations[s].weight_selected = 0;
         stations->stations[s].samples_selected = 0;
+        stations->stations[s].leaf_count = 0;
     }
     for (uint32_t i = 0; i < stations->participant_count; i++) {
-        const ech_participant *who = &stations->participants[i];
+        ech_participant *who = &stations->participants[i];
         ech_station *station = &stations->stations[who->sum];
+        who->leaf = station->leaf_count++;
         station->samples_selected += who->samples;
         station->weight_selected += weight_of(stations, who->sum, who->samples);
     }
     for (uint32_t s = stations->count - 1; s > 0; s--) {
-        const ech_station *child = &stations->stations[s];
+        ech_station *child = &stations->stations[s];
         ech_station *parent = &stations->stations[child->parent];
         if (child->samples_selected > 0) {
+            child->leaf = parent->leaf_count++;
             parent->samples_selected += child->samples_selected;
             parent->weight_selected += weight_of(stations, child->parent, child->samples_selected);
         }
@@ -236,11 +192,11 @@ static ech_status check_bounds(const ech_stations *stations, uint64_t round)
 {
     for (uint32_t s = 0; s < stations->count; s++) {
         const ech_station *station = &stations->stations[s];
-        if (station->weight_selected > (uint64_t)1 << ECH_EXACT_SUM_WEIGHT_BITS_MAX) {
+        if (station->weight_selected > (uint64_t)1 << ECH_SUM_WEIGHT_BITS_MAX) {
             return ech_fail(ECH_ERR_LIMIT,
                             "round %llu: the weights of its workers add up to %llu, more than 2^%d",
                             (unsigned long long)round, (unsigned long long)station->weight_selected,
-                            ECH_EXACT_SUM_WEIGHT_BITS_MAX);
+                            ECH_SUM_WEIGHT_BITS_MAX);
         }
     }
     return ECH_OK;
@@ -295,7 +251,7 @@ static ech_status land_training(ech_stations *stations, uint32_t index,
         hear(station, who->samples, who->arrival_ns);
     }
     if (cell != ECH_CELL_NONE && outcome->refused != 0) {
-        ech_station_give_cell(stations, host, cell);
+        ech_host_pool_give(stations->free_cells, host, cell);
     } else if (cell != ECH_CELL_NONE) {
         add_update(stations, &(ech_station_update){
                                  .order = who->worker,
@@ -338,7 +294,8 @@ static ech_status open_sum(ech_stations *stations, uint32_t number)
         return ECH_OK;
     }
     const ech_open_arguments open = {.weight_bound = station->weight_selected,
-                                     .slot = station->slot};
+                                     .slot = station->slot,
+                                     .leaf_count = station->leaf_count};
     const ech_task_options options = ech_station_for_leader(stations, station->host);
     return ech_flight_submit(stations->flight, ECH_LANDED_STEP, number,
                              stations->options.apps->open, &open, sizeof open, &options, NULL);
@@ -369,9 +326,10 @@ static ech_status hand_up(ech_stations *stations, uint32_t number)
         .weight = weight_of(stations, child->parent, child->samples),
         .from_host = child->host,
         .from_cell = child->model_cell,
-        .into_cell = ech_station_take_cell(stations, parent->host),
+        .into_cell = ech_host_pool_take(stations->free_cells, parent->host),
         .base_cell = parent->model_cell,
         .slot = parent->slot,
+        .leaf = child->leaf,
         .tier = ech_station_rule_tier(stations, parent->tier),
     };
     hear(parent, child->samples, child->end_ns);
@@ -405,7 +363,8 @@ static ech_status train(ech_stations *stations, uint32_t index, uint64_t turn)
     if (who->arrival_ns == ECH_TIME_NEVER) {
         return ECH_OK;
     }
-    stations->cells[index] = collects ? ech_station_take_cell(stations, host) : ECH_CELL_NONE;
+    stations->cells[index] =
+        collects ? ech_host_pool_take(stations->free_cells, host) : ECH_CELL_NONE;
     const ech_train_arguments arguments = {
         .seed = options->seed,
         .round = turn,
@@ -413,6 +372,7 @@ static ech_status train(ech_stations *stations, uint32_t index, uint64_t turn)
         .weight = weight_of(stations, who->sum, who->samples),
         .epochs = options->epochs,
         .slot = station->slot,
+        .leaf = who->leaf,
         .base_cell = station->model_cell,
         .into_cell = stations->cells[index],
         .tier = ech_station_rule_tier(stations, station->tier),

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "runtime/fed/flight.h"
+#include "runtime/fed/host_pool.h"
 #include "runtime/fed/stations.h"
 #include "runtime/fed/sum_plan.h"
 
@@ -24,6 +25,8 @@ typedef struct {
     bool is_active;
     uint32_t model_cell, mean_cell;
     uint32_t slot;            /* of its sum; ECH_SUM_NONE: it collects */
+    uint32_t leaf_count;      /* contributions that may come to it */
+    uint32_t leaf;            /* its own among its parent's */
     uint64_t weight_selected; /* that its updates may bring in all */
     uint64_t samples_selected;
     uint64_t samples; /* of the updates that came */
@@ -48,19 +51,13 @@ enum ech_station_landing {
     ECH_LANDED_SQUARES,
 };
 
-/* Numbers of a host that are free. */
-typedef struct {
-    uint32_t *items;
-    uint32_t count;
-} ech_station_pool;
-
 struct ech_stations {
     ech_stations_options options;
     ech_flight *flight;
     ech_station *stations; /* by tier, in the order of the nodes */
     uint32_t count;
-    uint32_t *station_of;                      /* by node; of a worker that of its parent */
-    ech_station_pool *free_cells, *free_slots; /* a host each */
+    uint32_t *station_of; /* by node; of a worker that of its parent */
+    ech_host_pool *free_cells, *free_slots;
 
     /* of the round that runs */
     ech_participant *participants; /* borrowed; by station */
@@ -84,9 +81,6 @@ const ech_strategy *ech_station_strategy(const ech_stations *stations, uint32_t 
 
 /** A task for the leader rank of a station's host. */
 ech_task_options ech_station_for_leader(const ech_stations *stations, uint32_t host);
-
-uint32_t ech_station_take_cell(ech_stations *stations, uint32_t host);
-void ech_station_give_cell(ech_stations *stations, uint32_t host, uint32_t cell);
 
 /**
  * Bring all stations of a tier to their next models from what they have heard, and forget their

@@ -26,11 +26,13 @@ typedef enum { ECH_AGGREGATORS_FUSED, ECH_AGGREGATORS_MATERIALISED } ech_aggrega
 
 /** One sum of the plan. Sum 0 is the root. */
 typedef struct {
-    uint32_t parent;  /* sum it merges into; ECH_SUM_NONE for the root */
-    uint32_t host;    /* where it lives */
-    uint32_t tier;    /* of its node in the topology (fused: 0 for the root, else 1) */
-    uint32_t slot;    /* of the host, while open; ECH_SUM_NONE */
-    uint32_t pending; /* contributions that it still waits for */
+    uint32_t parent;     /* sum it merges into; ECH_SUM_NONE for the root */
+    uint32_t host;       /* where it lives */
+    uint32_t tier;       /* of its node in the topology (fused: 0 for the root, else 1) */
+    uint32_t slot;       /* of the host, while open; ECH_SUM_NONE */
+    uint32_t pending;    /* contributions that it still waits for */
+    uint32_t leaf_count; /* contributions of the round */
+    uint32_t leaf;       /* its own number among its parent's */
 } ech_sum_node;
 
 typedef struct ech_sum_plan ech_sum_plan;

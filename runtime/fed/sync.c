@@ -33,6 +33,13 @@ static ech_stations_options stations_options(ech_sync *sync)
     };
 }
 
+static uint32_t most_selected(const ech_sync *sync)
+{
+    const ech_sync_options *options = &sync->options;
+    return ech_roster_most(options->strategy, options->population,
+                           options->includes_aggregators ? options->topology : NULL);
+}
+
 static ech_status find_room(const ech_sync *sync, ech_machine *machine, ech_stations_room *room)
 {
     const ech_sync_options *options = &sync->options;
@@ -58,11 +65,15 @@ static ech_status agree_on_room(ech_machine *machine, ech_sync *sync)
     ech_stations_room room = {0};
     ech_status status = ECH_OK;
     if (ech_machine_rank(machine) == 0) {
+        sync->leaves_max = most_selected(sync);
         status = find_room(sync, machine, &room);
     }
     status = ech_comm_agree(comm, status);
     if (status == ECH_OK) {
         status = ech_comm_broadcast(comm, &room, sizeof room, 0);
+    }
+    if (status == ECH_OK) {
+        status = ech_comm_broadcast(comm, &sync->leaves_max, sizeof sync->leaves_max, 0);
     }
     sync->slot_count = room.slots;
     sync->late_slot = room.slots;
@@ -170,6 +181,7 @@ static ech_status create_process(ech_machine *machine, ech_sync *sync)
         .strategies = sync->strategies,
         .attack = options->attack,
         .topology = options->topology,
+        .sums = {.kind = options->sum, .leaves_max = sync->leaves_max},
         .slot_count = sync->slot_count + (ech_sync_keeps_late(sync) ? LATE_SLOTS : 0),
         .cell_count = 1,
         .reserve_count = sync->cell_count - 1,
@@ -209,12 +221,12 @@ static ech_status prepare_rank_0(ech_machine *machine, ech_sync *sync)
         weigh_population(sync);
         status = find_hostiles(sync);
         if (status == ECH_OK && ech_sync_keeps_late(sync) &&
-            ech_sync_late_bound(sync) > (uint64_t)1 << ECH_EXACT_SUM_WEIGHT_BITS_MAX) {
-            status = ech_fail(ECH_ERR_LIMIT,
-                              "twice the weights of all workers are %llu, more than 2^%d: late "
-                              "updates cannot be kept",
-                              (unsigned long long)ech_sync_late_bound(sync),
-                              ECH_EXACT_SUM_WEIGHT_BITS_MAX);
+            ech_sync_late_bound(sync) > (uint64_t)1 << ECH_SUM_WEIGHT_BITS_MAX) {
+            status =
+                ech_fail(ECH_ERR_LIMIT,
+                         "twice the weights of all workers are %llu, more than 2^%d: late "
+                         "updates cannot be kept",
+                         (unsigned long long)ech_sync_late_bound(sync), ECH_SUM_WEIGHT_BITS_MAX);
         }
     }
     return ech_comm_agree(ech_machine_comm(machine), status);
@@ -375,6 +387,7 @@ static ech_status create_gather(ech_sync *sync, ech_executor *executor)
         .ledger = &sync->ledger,
         .machine = sync->process->machine,
         .aggregators = options->aggregators,
+        .sum = options->sum,
         .homes = options->homes,
         .collects = options->transfer != NULL && ech_transfer_stores(options->transfer),
         .cutoff = cutoff_of_gather(sync),

@@ -6,7 +6,8 @@
  *
  * Every rank makes the same federation (collective), registers its tasks, and gives it to the
  * executor's program on rank 0, which runs the rounds. The final model depends on the options, the
- * data and the kernels alone: not on ranks, hosts, threads, the tree, or the order of arrival.
+ * data and the kernels alone: not on ranks, hosts, threads, the tree, or the order of arrival; with
+ * float32 sums and materialised aggregators on the tree too.
  *
  *     ech_sync_create(machine, &options, &sync);                        (collective)
  *     ech_sync_register(sync, registry);                                (every rank)
@@ -54,8 +55,9 @@ typedef struct {
     ech_attack_options attack;
     bool includes_aggregators; /* always all of them */
     ech_aggregators aggregators;
-    ech_cutoff cutoff; /* kept latecomers: only with a pace, and neither tiers nor a rule that
-                          looks at every update */
+    ech_sum_kind sum;
+    ech_cutoff cutoff; /* kept latecomers: only with a pace and exact sums, and neither tiers nor a
+                          rule that looks at every update */
     ech_homes homes;
     ech_transfer *transfer; /* each rank's own, borrowed; NULL: all is shared */
     uint64_t seed;

@@ -23,6 +23,7 @@ struct ech_sync {
     ech_station_rank station_rank;
     ech_station_apps station_apps;
     uint32_t slot_count; /* of the gather or the stations; two more for what is kept */
+    uint32_t leaves_max; /* of any round */
     uint32_t cell_count;
 
     /* rank 0 */

@@ -46,18 +46,19 @@ static ech_status update_model(ech_sync *sync, uint32_t slot)
 {
     ech_strategy *strategy = sync->options.strategy;
     const bool in_place = strategy->rule->step == NULL;
+    ech_sum *sum = ech_replica_sum(sync->process->replica, slot);
+    ech_sum_settle(sum);
     ech_status status = average(sync, slot, in_place);
     if (status != ECH_OK) {
         return status;
     }
     const ech_state model = ech_replica_model(sync->process->replica);
-    ech_exact_sum *sum = ech_replica_sum(sync->process->replica, slot);
     const uint64_t start_ns = ech_clock_ns();
-    status = ech_exact_sum_finish_counters(sum, model.counters);
+    status = ech_sum_finish_counters(sum, model.counters);
     if (!in_place) {
         const ech_trainer *trainer = sync->options.trainer;
         const ech_aggregate aggregate = {.mean = ech_replica_mean(sync->process->replica),
-                                         .weight = ech_exact_sum_weight(sum),
+                                         .weight = ech_sum_weight(sum),
                                          .weight_all = sync->weight_all};
         ech_strategy_update(strategy, trainer->layout(trainer->self), &aggregate, model.values);
         ech_strategy_publish(strategy, model.values);

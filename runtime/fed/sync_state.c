@@ -39,7 +39,7 @@ static ech_status append(writer *out, const void *source, size_t length)
     return ECH_OK;
 }
 
-static ech_exact_sum *late_sum(const ech_sync *sync)
+static ech_sum *late_sum(const ech_sync *sync)
 {
     return ech_replica_sum(sync->process->replica, sync->late_slot);
 }
@@ -47,11 +47,11 @@ static ech_exact_sum *late_sum(const ech_sync *sync)
 static ech_status append_sum(const ech_sync *sync, writer *out)
 {
     void *piece = ech_alloc(PIECE_BYTES);
-    ech_exact_sum_cursor cursor = {0};
+    ech_sum_cursor cursor = {0};
     size_t bytes = 1;
     ech_status status = piece != NULL ? ECH_OK : ECH_ERR_MEMORY;
     while (status == ECH_OK && bytes > 0) {
-        status = ech_exact_sum_export(late_sum(sync), &cursor, piece, PIECE_BYTES, &bytes);
+        status = ech_sum_export(late_sum(sync), &cursor, piece, PIECE_BYTES, &bytes);
         const uint64_t length = bytes;
         if (status == ECH_OK && bytes > 0) {
             status = append(out, &length, sizeof length);
@@ -114,7 +114,7 @@ static ech_status import_pieces(ech_sync *sync, const char *at, const char *end)
         }
         memcpy(piece, at, length);
         at += length;
-        status = ech_exact_sum_import(late_sum(sync), piece, length);
+        status = ech_sum_import(late_sum(sync), piece, length, ECH_LEAF_OWN);
     }
     ech_free(piece);
     return status;
@@ -137,7 +137,7 @@ ech_status ech_sync_restore(ech_sync *sync, const void *bytes, size_t count)
     const char *end = (const char *)bytes + count;
     ech_status status = ech_roster_resume(&sync->roster, at, (uint32_t)head.latecomer_count);
     if (status == ECH_OK && head.late_updates > 0) {
-        status = ech_exact_sum_begin(late_sum(sync), ech_sync_late_bound(sync));
+        status = ech_sum_begin(late_sum(sync), ech_sync_late_bound(sync), 1);
         if (status == ECH_OK) {
             status = import_pieces(sync, at + head.latecomer_count * sizeof(ech_latecomer), end);
         }

@@ -1,11 +1,15 @@
 /* The synchronous process on a toy trainer whose updates are known: whatever the ranks, hosts and
- * aggregators, the model must be, bit for bit, what a plain loop over the workers gives. */
+ * aggregators, the model must be, bit for bit, what a plain loop over the workers gives; with
+ * float32 sums within their error of it, and bit for bit that of one sum whose leaves are the
+ * workers, where aggregators are fused. */
+#define _GNU_SOURCE
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/base/random.h"
-#include "runtime/fed/exact_sum.h"
+#include "runtime/fed/sum.h"
 #include "runtime/fed/sync.h"
 #include "tests/mpi_case.h"
 
@@ -183,18 +187,29 @@ static ech_status see_round(void *self, const ech_round_report *report, ech_stat
 
 /* ---- the oracle: one sum, one loop ---- */
 
-static void expected_model(const toy *made, float *global, int64_t *counter)
+/* Worker 11 is not selected. */
+static uint32_t leaf_of(uint64_t worker)
 {
-    ech_exact_sum *sum = NULL;
+    return (uint32_t)(worker < 11 ? worker : worker - 1);
+}
+
+static void expected_model(const toy *made, ech_sum_kind kind, float *global, int64_t *counter)
+{
+    const ech_sum_options options = {.kind = kind, .leaves_max = WORKERS - 1};
+    const uint64_t bytes = ech_sum_bytes(&options, made->layout);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ech_sum *sum = NULL;
     float *update = ech_alloc(VALUES * sizeof *update);
-    mpi_expect_ok(ech_exact_sum_create(made->layout, &sum));
+    mpi_expect_ok(ech_sum_format(&options, memory, bytes, made->layout));
+    mpi_expect_ok(ech_sum_attach(&options, memory, made->layout, &sum));
     toy_initialise(NULL, SEED, (ech_state){.values = global, .counters = counter});
     uint64_t bound = 0;
     for (uint64_t worker = 0; worker < WORKERS; worker++) {
         bound += samples_of(worker);
     }
     for (uint64_t round = 1; round <= ROUNDS; round++) {
-        mpi_expect_ok(ech_exact_sum_begin(sum, bound));
+        mpi_expect_ok(ech_sum_begin(sum, bound, WORKERS - 1));
         for (uint64_t worker = WORKERS; worker-- > 0;) {
             if (samples_of(worker) == 0 || (worker == POISONED_WORKER && round == POISONED_ROUND)) {
                 continue;
@@ -202,24 +217,30 @@ static void expected_model(const toy *made, float *global, int64_t *counter)
             toy_update(global, round, worker, update);
             const int64_t count = *counter + (int64_t)worker;
             const ech_state_view view = {.values = update, .counters = &count};
-            mpi_expect_ok(ech_exact_sum_add(sum, view, samples_of(worker)));
+            mpi_expect_ok(ech_sum_add(sum, view, samples_of(worker), leaf_of(worker)));
         }
-        mpi_expect_ok(ech_exact_sum_finish(sum, 0, VALUES, global));
-        mpi_expect_ok(ech_exact_sum_finish_counters(sum, counter));
+        ech_sum_settle(sum);
+        mpi_expect_ok(ech_sum_finish(sum, 0, VALUES, global));
+        mpi_expect_ok(ech_sum_finish_counters(sum, counter));
     }
     ech_free(update);
-    ech_exact_sum_destroy(&sum);
+    ech_sum_destroy(&sum);
+    munmap(memory, bytes);
 }
 
-static void compare_with_oracle(const toy *made, ech_state model)
+/* @param tolerance  0: bit for bit. */
+static void compare_with_oracle(const toy *made, ech_sum_kind kind, double tolerance,
+                                ech_state model)
 {
     float *expected = ech_alloc(VALUES * sizeof *expected);
     int64_t counter = 0;
-    expected_model(made, expected, &counter);
+    expected_model(made, kind, expected, &counter);
     uint64_t different = 0;
     for (uint64_t i = 0; i < VALUES; i++) {
-        different += memcmp((const char *)(expected + i), (const char *)(model.values + i),
-                            sizeof *expected) != 0;
+        const bool same = memcmp((const char *)(expected + i), (const char *)(model.values + i),
+                                 sizeof *expected) == 0;
+        const double error = fabs((double)expected[i] - (double)model.values[i]);
+        different += !same && !(tolerance > 0.0 && error <= tolerance);
     }
     mpi_expect(different == 0, "%llu of %d values differ", (unsigned long long)different, VALUES);
     mpi_expect(model.counters[0] == counter, "counter %lld, expected %lld",
@@ -239,7 +260,22 @@ static ech_status program(ech_executor *executor, void *user)
     return ech_sync_run(state->sync, executor);
 }
 
-static void run_sync(ech_machine *machine, toy *made, ech_aggregators aggregators)
+/* Updates reach 8: half a unit in the last place of that for each split, in each round. */
+static const double float32_error = ROUNDS * 5 * 8 * 0x1p-24;
+
+/* What a run must be: of float32 sums near the exact model, and that of their order where the
+ * order is the workers' own. */
+static void compare(const toy *made, const ech_sync_options *options, ech_state model)
+{
+    const bool exact = options->sum == ECH_SUM_EXACT;
+    compare_with_oracle(made, ECH_SUM_EXACT, exact ? 0.0 : float32_error, model);
+    if (!exact && options->aggregators == ECH_AGGREGATORS_FUSED) {
+        compare_with_oracle(made, ECH_SUM_FLOAT32, 0.0, model);
+    }
+}
+
+static void run_sync(ech_machine *machine, toy *made, ech_aggregators aggregators,
+                     ech_sum_kind kind)
 {
     const ech_sync_options options = {
         .trainer = &made->trainer,
@@ -248,6 +284,7 @@ static void run_sync(ech_machine *machine, toy *made, ech_aggregators aggregator
         .placement = made->placement,
         .population = made->population,
         .aggregators = aggregators,
+        .sum = kind,
         .seed = SEED,
         .rounds = ROUNDS,
         .evaluate_every = 1,
@@ -273,7 +310,7 @@ static void run_sync(ech_machine *machine, toy *made, ech_aggregators aggregator
         program_state state = {.sync = sync};
         mpi_expect_ok(ech_executor_run(executor, program, &state));
         if (first) {
-            compare_with_oracle(made, ech_sync_model(sync));
+            compare(made, &options, ech_sync_model(sync));
             mpi_expect(made->rounds_seen == ROUNDS + 1, "%llu rounds told",
                        (unsigned long long)made->rounds_seen);
             mpi_expect(made->refused == 1, "%llu refused", (unsigned long long)made->refused);
@@ -302,7 +339,26 @@ static void expect_logical_bytes(const toy *made)
     }
 }
 
-static void run_case(ech_aggregators aggregators, uint32_t height)
+/* Each update, and along the tree each sum, once upwards in the width of the sum; between hosts
+ * with the little that tells what it is. */
+static void expect_wire_bytes(const toy *made, ech_machine *machine, ech_aggregators aggregators,
+                              ech_sum_kind kind)
+{
+    const uint64_t state = ech_sum_state_bytes(kind, made->layout);
+    const uint32_t tiers = ech_topology_tier_count(made->topology);
+    const bool one_host = ech_machine_host_count(machine) == 1;
+    for (uint32_t tier = 1; tier < tiers; tier++) {
+        const uint64_t edges =
+            made->last_tiers[tier].logical_up / (VALUES * sizeof(float) + sizeof(int64_t));
+        const bool crosses = aggregators == ECH_AGGREGATORS_MATERIALISED || tier + 1 == tiers;
+        const uint64_t wire = made->last_tiers[tier].wire_up;
+        const uint64_t least = crosses ? edges * state : 0;
+        mpi_expect(!one_host || wire == least, "tier %u: %llu bytes up, expected %llu", tier,
+                   (unsigned long long)wire, (unsigned long long)least);
+    }
+}
+
+static void run_case(ech_aggregators aggregators, ech_sum_kind kind, uint32_t height)
 {
     ech_machine *machine = NULL;
     if (!mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine))) {
@@ -310,10 +366,11 @@ static void run_case(ech_aggregators aggregators, uint32_t height)
     }
     toy made = {0};
     if (mpi_expect_ok(make_toy(&made, machine, height))) {
-        run_sync(machine, &made, aggregators);
+        run_sync(machine, &made, aggregators, kind);
     }
     if (ech_machine_rank(machine) == 0) {
         expect_logical_bytes(&made);
+        expect_wire_bytes(&made, machine, aggregators, kind);
     }
     free_toy(&made);
     ech_machine_destroy(&machine);
@@ -321,22 +378,32 @@ static void run_case(ech_aggregators aggregators, uint32_t height)
 
 static void fused_star(void)
 {
-    run_case(ECH_AGGREGATORS_FUSED, 1);
+    run_case(ECH_AGGREGATORS_FUSED, ECH_SUM_EXACT, 1);
 }
 
 static void fused_tree(void)
 {
-    run_case(ECH_AGGREGATORS_FUSED, 3);
+    run_case(ECH_AGGREGATORS_FUSED, ECH_SUM_EXACT, 3);
 }
 
 static void materialised_star(void)
 {
-    run_case(ECH_AGGREGATORS_MATERIALISED, 1);
+    run_case(ECH_AGGREGATORS_MATERIALISED, ECH_SUM_EXACT, 1);
 }
 
 static void materialised_tree(void)
 {
-    run_case(ECH_AGGREGATORS_MATERIALISED, 4);
+    run_case(ECH_AGGREGATORS_MATERIALISED, ECH_SUM_EXACT, 4);
+}
+
+static void float32_fused(void)
+{
+    run_case(ECH_AGGREGATORS_FUSED, ECH_SUM_FLOAT32, 3);
+}
+
+static void float32_materialised(void)
+{
+    run_case(ECH_AGGREGATORS_MATERIALISED, ECH_SUM_FLOAT32, 4);
 }
 
 static const mpi_case cases[] = {
@@ -351,5 +418,12 @@ static const mpi_case cases[] = {
      .run = materialised_tree},
     {"sync_materialised_hosts_3", .ranks = 5, .cliques = 3, .seconds = 90,
      .run = materialised_tree},
+    {"sync_float32_fused_1", .ranks = 1, .seconds = 60, .run = float32_fused},
+    {"sync_float32_fused_5", .ranks = 5, .seconds = 60, .run = float32_fused},
+    {"sync_float32_fused_hosts_2", .ranks = 4, .cliques = 2, .seconds = 90, .run = float32_fused},
+    {"sync_float32_fused_hosts_3", .ranks = 3, .cliques = 3, .seconds = 90, .run = float32_fused},
+    {"sync_float32_materialised_3", .ranks = 3, .seconds = 60, .run = float32_materialised},
+    {"sync_float32_materialised_hosts_3", .ranks = 5, .cliques = 3, .seconds = 90,
+     .run = float32_materialised},
 };
 MPI_CASES(fed, cases)

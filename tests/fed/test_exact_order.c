@@ -119,7 +119,7 @@ static void send_pieces(ech_exact_sum *from, ech_exact_sum *into, size_t capacit
 
 Test(exact_order, pieces_of_any_size)
 {
-    static const size_t capacities[] = {ECH_EXACT_SUM_PIECE_BYTES_MIN, 10008, 65536, 1 << 22};
+    static const size_t capacities[] = {ECH_SUM_PIECE_BYTES_MIN, 10008, 65536, 1 << 22};
     ech_exact_sum *halves[2] = {ech_test_sum(layout, WEIGHT_BOUND),
                                 ech_test_sum(layout, WEIGHT_BOUND)};
     for (uint32_t k = 0; k < UPDATES; k++) {
@@ -141,7 +141,7 @@ Test(exact_order, a_sum_without_updates_changes_nothing)
 {
     ech_exact_sum *empty = ech_test_sum(layout, WEIGHT_BOUND);
     ech_exact_sum *sum = aggregate(0, UPDATES, 4);
-    send_pieces(empty, sum, ECH_EXACT_SUM_PIECE_BYTES_MIN);
+    send_pieces(empty, sum, ECH_SUM_PIECE_BYTES_MIN);
     cr_assert_eq(ech_exact_sum_merge(sum, empty), ECH_OK);
     expect_same(sum);
     ech_exact_sum_destroy(&sum);

@@ -202,7 +202,7 @@ Test(exact_refusal, a_piece_with_more_in_it_than_it_says)
 
 Test(exact_refusal, room_too_small_for_a_piece)
 {
-    _Alignas(8) static char piece[ECH_EXACT_SUM_PIECE_BYTES_MIN];
+    _Alignas(8) static char piece[ECH_SUM_PIECE_BYTES_MIN];
     ech_exact_sum_cursor cursor = {0};
     size_t bytes = 0;
     cr_expect_eq(ech_exact_sum_export(sum, &cursor, piece, sizeof piece - 1, &bytes),
