@@ -100,6 +100,7 @@ step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERROR
 step "suites with sanitizers" suites sanitize plain 5
 step "kills" tests/faults/kill.sh 10 1
 step "full disks" tests/faults/disk.sh
+step "PBS" tests/pbs/run.sh
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
 # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
 step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \

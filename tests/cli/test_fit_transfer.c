@@ -19,6 +19,10 @@ static const char config_text[] = "seed: 4\n"
                                   "train: {epochs: 1, batch: 8, lr: 0.02}\n"
                                   "transfer_retries: 1\n";
 
+enum { OUTPUT_BYTES = 1 << 16 };
+
+static const uint64_t child_limit_ns = UINT64_C(60000000000);
+
 static char parcels[FIT_PATH_BYTES];
 
 static void start(void)
@@ -133,6 +137,47 @@ Test(fit_transfer, a_redis_with_a_password_takes_no_other)
                            .sets = {"transfer=redis", address}};
     expect_failure(&wrong, 1, (const char *const[]){server.address, "WRONGPASS", NULL});
     redis_server_stop(&server);
+}
+
+/* jobs/redis.sh gives a command a Redis with a password, and ends it. */
+Test(fit_transfer, a_command_beside_a_redis_of_its_own)
+{
+    char expected[FIT_HASH_BYTES];
+    char hash[FIT_HASH_BYTES];
+    char address[FIT_PATH_BYTES];
+    char port[FIT_PATH_BYTES];
+    char out[FIT_PATH_BYTES];
+    const int number = redis_free_port();
+    snprintf(address, sizeof address, "redis.address=127.0.0.1:%d", number);
+    snprintf(port, sizeof port, "REDIS_PORT=%d", number);
+    snprintf(out, sizeof out, "%s/beside", fit_folder());
+    fit_folder_hash(&(fit_run){.ranks = 2}, expected);
+    const char *const arguments[] = {ECH_SOURCE_DIR "/jobs/redis.sh",
+                                     "mpiexec",
+                                     "-n",
+                                     "2",
+                                     ECH_BUILD_DIR "/bin/echelon",
+                                     "fit",
+                                     fit_folder_config(),
+                                     "--out",
+                                     out,
+                                     "--set",
+                                     "transfer=redis",
+                                     "--set",
+                                     address,
+                                     NULL};
+    const char *const environment[] = {port, NULL};
+    const ech_child_options options = {.arguments = arguments,
+                                       .environment = environment,
+                                       .timeout_ns = child_limit_ns,
+                                       .output_bytes_max = OUTPUT_BYTES};
+    ech_child_result result;
+    cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
+    fit_read_hash(&result, hash);
+    ech_child_result_free(&result);
+    cr_expect_str_eq(hash, expected);
+    const fit_run after = {.sets = {"transfer=redis", address}};
+    expect_failure(&after, 1, (const char *const[]){"Connection refused", NULL});
 }
 
 Test(fit_transfer, a_redis_or_folder_that_is_not_there_is_told_at_once)

@@ -84,20 +84,52 @@ Test(scale_script, slurm_is_asked_for_what_the_job_needs)
 }
 
 /* Forms after OpenPBS' qsub(1B) and pbs_resources(7B). */
+static const char *const pbs_forms[] = {
+    "^#PBS -N [A-Za-z][A-Za-z0-9_-]*$",
+    "^#PBS -l select=[1-9][0-9]*(:(ncpus|mpiprocs|ompthreads)=[1-9][0-9]*)*$",
+    "^#PBS -l place=scatter$",
+    "^#PBS -l walltime=[0-9]+:[0-5][0-9]:[0-5][0-9]$",
+    "^#PBS -(q|A) [A-Za-z0-9_-]+$",
+    "^#PBS -o /[^ ]*$",
+    "^#PBS -j oe$",
+    "^#PBS -r y$",
+};
+
+/* PBS stops looking for directives at the first line that is neither blank nor a comment, and
+ * gives a job these variables of those that the scripts could ask for. */
+static void expect_pbs_script(const ech_buffer *text)
+{
+    static const char *const variables[] = {"PBS_O_WORKDIR", "PBS_NODEFILE"};
+    expect_directives(text, "#PBS", pbs_forms, sizeof pbs_forms / sizeof *pbs_forms);
+    const char *line = text->bytes;
+    while (line[0] == '#' || line[0] == '\n') {
+        line += strcspn(line, "\n") + 1;
+    }
+    cr_expect_null(strstr(line, "\n#PBS"), "a directive that PBS does not see: %s", line);
+    for (const char *at = strstr(line, "PBS_"); at != NULL; at = strstr(at + 1, "PBS_")) {
+        bool known = false;
+        for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+            known = known || strncmp(at, variables[i], strlen(variables[i])) == 0;
+        }
+        cr_expect(known, "not a variable of PBS': %.32s", at);
+    }
+}
+
+Test(scale_script, pbs_is_asked_for_what_the_collector_needs)
+{
+    const ech_script_frame frame = frame_of(ECH_SCHEDULER_PBS, &demands);
+    ech_buffer text = {0};
+    ech_script_write_collect(&frame, &text);
+    cr_assert_eq(text.status, ECH_OK);
+    expect_pbs_script(&text);
+    expect_line(&text, "#PBS -l select=1:ncpus=1:mpiprocs=1:ompthreads=1");
+    ech_buffer_clear(&text);
+}
+
 Test(scale_script, pbs_is_asked_for_what_the_job_needs)
 {
-    static const char *const forms[] = {
-        "^#PBS -N [A-Za-z][A-Za-z0-9_-]*$",
-        "^#PBS -l select=[1-9][0-9]*(:(ncpus|mpiprocs|ompthreads)=[1-9][0-9]*)*$",
-        "^#PBS -l place=scatter$",
-        "^#PBS -l walltime=[0-9]+:[0-5][0-9]:[0-5][0-9]$",
-        "^#PBS -(q|A) [A-Za-z0-9_-]+$",
-        "^#PBS -o /[^ ]*$",
-        "^#PBS -j oe$",
-        "^#PBS -r y$",
-    };
     ech_buffer text = job_script(ECH_SCHEDULER_PBS, &demands);
-    expect_directives(&text, "#PBS", forms, sizeof forms / sizeof *forms);
+    expect_pbs_script(&text);
     expect_line(&text, "#PBS -l select=2:ncpus=128:mpiprocs=128:ompthreads=1");
     expect_line(&text, "#PBS -l walltime=1:02:05");
     expect_line(&text, "#PBS -q wide");
