@@ -197,6 +197,7 @@ static void summarise(bench *b, ech_bench_result *result)
     result->step_ms_high = (double)watch->step_ms[watch->steps * 9 / 10];
     result->gflops = 2e-9 * training_macs(b->options->network) * result->samples_per_second;
     result->peak_rss_bytes = ech_memory_peak_rss_bytes();
+    result->held_bytes = ech_memory_held_bytes();
     result->plan_bytes = ech_plan_memory_bytes(ech_learner_plan(b->learner));
 }
 

@@ -22,6 +22,7 @@ typedef struct {
     double peak_gflops;               /* of one thread's multiply-adds, measured before and after */
     uint64_t steps;
     uint64_t peak_rss_bytes, plan_bytes;
+    uint64_t held_bytes; /* in all blocks: the plan, images, models */
 } ech_bench_result;
 
 /** Called with each step's times a training step, in milliseconds. */

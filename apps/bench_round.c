@@ -203,19 +203,6 @@ static ech_status measure_bandwidth(bench_job *bench)
     return status;
 }
 
-static ech_status measure_memory(bench_job *bench)
-{
-    uint64_t peak_rss_bytes = ech_memory_peak_rss_bytes();
-    uint64_t pss_bytes = ech_memory_pss_bytes();
-    ech_status status = ech_comm_max_u64(bench->base.comm, &peak_rss_bytes, 1);
-    if (status == ECH_OK) {
-        status = ech_comm_sum_u64(bench->base.comm, &pss_bytes, 1);
-    }
-    bench->result->totals.peak_rss_bytes = peak_rss_bytes;
-    bench->result->pss_bytes = pss_bytes;
-    return status;
-}
-
 /* ---- the run ---- */
 
 static ech_status run_rounds(ech_executor *executor, void *user)
@@ -235,7 +222,7 @@ static ech_status run(bench_job *bench)
             bench->base.network->layout, ech_fit_process_model(bench->process).values);
     }
     if (status == ECH_OK) {
-        status = ech_fit_base_agree(&bench->base, measure_memory(bench));
+        status = ech_fit_base_measure_memory(&bench->base, &bench->result->totals);
     }
     return status == ECH_OK ? ech_fit_base_agree(&bench->base, measure_bandwidth(bench)) : status;
 }

@@ -32,7 +32,6 @@ typedef struct {
     ech_fit_totals totals;
     double seconds[ECH_BENCH_ROUNDS_MAX]; /* of each round, in their order */
     uint64_t value_count;
-    uint64_t pss_bytes;      /* proportional sets of all ranks, added up */
     double bytes_per_second; /* that the cores in use move with a round's mix of reads and writes */
     double bound_seconds;    /* of a round, from that */
 } ech_bench_round_result;

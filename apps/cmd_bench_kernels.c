@@ -104,6 +104,7 @@ static void write_result(ech_json *json, const arguments *given, const ech_bench
     ech_json_unsigned(json, "steps", result->steps);
     ech_json_unsigned(json, "peak_rss_bytes", result->peak_rss_bytes);
     ech_json_unsigned(json, "plan_bytes", result->plan_bytes);
+    ech_json_unsigned(json, "held_bytes", result->held_bytes);
 }
 
 static void print_result(const arguments *given, const ech_bench_result *result)

@@ -186,7 +186,7 @@ static ech_status write_json(const command_line *line, const ech_bench_round_res
     write_bytes(&json, &result->totals);
     ech_json_real(&json, "bytes_per_second", result->bytes_per_second);
     ech_json_unsigned(&json, "peak_rss_bytes", result->totals.peak_rss_bytes);
-    ech_json_unsigned(&json, "pss_bytes", result->pss_bytes);
+    ech_json_unsigned(&json, "pss_bytes", result->totals.host_pss_bytes);
     ech_json_text(&json, "model_xxh128", hash);
     ech_json_end_object(&json);
     return ech_json_finish(&json);
@@ -205,7 +205,8 @@ static void print(const command_line *line, const ech_bench_round_result *result
     printf("  memory alone would take  %10.4f s (%.1f GB/s by these ranks at once)\n",
            result->bound_seconds, result->bytes_per_second * 1e-9);
     printf("  start, pages populated   %10.4f s\n", result->totals.start_seconds);
-    printf("  proportional sets        %10.1f MiB, all ranks\n", (double)result->pss_bytes / mib);
+    printf("  proportional sets        %10.1f MiB, all ranks of the largest host\n",
+           (double)result->totals.host_pss_bytes / mib);
     printf("  largest rank             %10.1f MiB\n", (double)result->totals.peak_rss_bytes / mib);
 }
 

@@ -58,6 +58,7 @@ int ech_cmd_bench(int argc, char **argv);
 int ech_cmd_bench_kernels(int argc, char **argv);
 int ech_cmd_bench_pool(int argc, char **argv);
 int ech_cmd_bench_round(int argc, char **argv);
+int ech_cmd_plan(int argc, char **argv);
 int ech_cmd_verify(int argc, char **argv);
 
 #endif

@@ -170,6 +170,12 @@ ech_status ech_record_tick(ech_record_writer *writer);
 ech_status ech_record_take_mark(ech_record_writer *writer, ech_record_mark *mark);
 
 /**
+ * Add a fact about the machine that only the run's end knows; both texts are copied. It is in the
+ * publications that begin afterwards. @return ECH_OK or ECH_ERR_MEMORY.
+ */
+ech_status ech_record_add_fact(ech_record_writer *writer, const char *name, const char *value);
+
+/**
  * On the service's thread, in a job that was submitted after ech_record_take_mark: are the rows of
  * that mark safe on disk? For the precondition of a checkpoint.
  *

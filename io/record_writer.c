@@ -76,21 +76,26 @@ static ech_status open_spool(ech_record_writer *writer, ech_record_table table,
     return status;
 }
 
-static ech_status copy_machine(ech_record_writer *writer, const ech_record_options *options)
+static ech_status add_fact(ech_record_writer *writer, const char *name, const char *value)
 {
-    writer->machine = ech_calloc(options->machine_count, sizeof *writer->machine);
-    if (writer->machine == NULL) {
+    ech_record_fact *grown =
+        ech_realloc(writer->machine, writer->machine_count + 1, sizeof *writer->machine);
+    if (grown == NULL) {
         return ECH_ERR_MEMORY;
     }
-    for (size_t i = 0; i < options->machine_count; i++) {
-        writer->machine[i].name = ech_strdup(options->machine[i].name);
-        writer->machine[i].value = ech_strdup(options->machine[i].value);
-        writer->machine_count = i + 1;
-        if (writer->machine[i].name == NULL || writer->machine[i].value == NULL) {
-            return ECH_ERR_MEMORY;
-        }
+    writer->machine = grown;
+    ech_record_fact *fact = &grown[writer->machine_count++];
+    *fact = (ech_record_fact){.name = ech_strdup(name), .value = ech_strdup(value)};
+    return fact->name != NULL && fact->value != NULL ? ECH_OK : ECH_ERR_MEMORY;
+}
+
+static ech_status copy_machine(ech_record_writer *writer, const ech_record_options *options)
+{
+    ech_status status = ECH_OK;
+    for (size_t i = 0; i < options->machine_count && status == ECH_OK; i++) {
+        status = add_fact(writer, options->machine[i].name, options->machine[i].value);
     }
-    return ECH_OK;
+    return status;
 }
 
 static ech_status copy_apps(ech_record_writer *writer, const ech_record_options *options)
@@ -245,6 +250,13 @@ ech_status ech_record_take_mark(ech_record_writer *writer, ech_record_mark *mark
     }
     writer->keep_spools = true;
     return ECH_OK;
+}
+
+/* The publication that runs reads the facts. */
+ech_status ech_record_add_fact(ech_record_writer *writer, const char *name, const char *value)
+{
+    end_job(&writer->publish_job);
+    return add_fact(writer, name, value);
 }
 
 /* One publication: the arrays' numbers in the file, by table. */

@@ -52,6 +52,16 @@ newest() {
   echo "$last"
 }
 
+# What a run is predicted to take, for the report. One that cannot be predicted is run all the same.
+foretell() {
+  local folder=$1 options=()
+  shift
+  [ "$calibrate" != true ] || options=(--calibrate)
+  "$echelon" plan "$config" --hosts "$hosts" --ranks-per-host "$ranks_per_host" --json \
+    --set "threads=$threads" "${options[@]}" "$@" >"$folder/plan.part" 2>>"$folder/log" &&
+    mv "$folder/plan.part" "$folder/plan.json"
+}
+
 # run NAME OPTION...: 0 done (now or before), 75 stopped early, anything else failed.
 run() {
   local folder=$out/$1 code=0 before start=--overwrite
@@ -59,6 +69,7 @@ run() {
   [ ! -s "$folder/run.json" ] || return 0
   time_is_left || return 75
   mkdir -p "$folder"
+  [ -s "$folder/plan.json" ] || foretell "$folder" "$@" || true
   before=$(newest "$folder")
   [ -z "$before" ] || start=--resume
   launch "$echelon" fit "$config" --out "$folder" "$start" --json --set "threads=$threads" \

@@ -29,6 +29,17 @@ static ech_status make_plan(ech_learner *learner)
     return ech_plan_create(learner->options.network, &options, &learner->evaluation);
 }
 
+ech_status ech_learner_memory_bytes(ech_learner *learner, const ech_optimizer *optimizer,
+                                    bool evaluates, uint64_t *out)
+{
+    const ech_status status = evaluates ? make_plan(learner) : ECH_OK;
+    *out = ech_plan_memory_bytes(learner->plan) + ech_updater_bytes(learner->updater, optimizer);
+    if (status == ECH_OK && evaluates) {
+        *out += ech_plan_memory_bytes(learner->evaluation);
+    }
+    return status;
+}
+
 static int64_t fixed(double loss)
 {
     const double scaled = loss * fixed_scale;

@@ -99,6 +99,14 @@ typedef struct ech_learner ech_learner;
 ech_status ech_learner_create(const ech_learner_options *options, ech_learner **out);
 void ech_learner_destroy(ech_learner **learner);
 
+/**
+ * Memory of a learner that trains with this optimizer, and evaluates or not: its plans and the
+ * optimizer's vectors. Plans are made for it, nothing is run. @return ECH_OK, or what
+ * ech_plan_create returns.
+ */
+ech_status ech_learner_memory_bytes(ech_learner *learner, const ech_optimizer *optimizer,
+                                    bool evaluates, uint64_t *out);
+
 /** The plan that trains: its engines and memory. Borrowed. */
 const ech_plan *ech_learner_plan(const ech_learner *learner);
 

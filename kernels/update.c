@@ -120,6 +120,15 @@ static ech_status need_all(ech_updater *updater, const ech_optimizer *optimizer,
     return status;
 }
 
+uint64_t ech_updater_bytes(const ech_updater *updater, const ech_optimizer *optimizer)
+{
+    const bool is_adam = optimizer->kind == ECH_OPTIMIZER_ADAM;
+    uint64_t arrays = is_adam || optimizer->momentum != 0.0 ? 1 : 0;
+    arrays += is_adam ? 1 : 0;
+    arrays += optimizer->proximal != 0.0 ? 1 : 0;
+    return arrays * updater->arena.count * sizeof(float);
+}
+
 static void clear(float *array, uint64_t count)
 {
     if (array != NULL) {

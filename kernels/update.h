@@ -26,6 +26,9 @@ void ech_updater_destroy(ech_updater **updater);
 ech_status ech_updater_begin(ech_updater *updater, const ech_optimizer *optimizer,
                              const float *correction, const float *gradient_term);
 
+/** Memory of the arrays that an optimizer alone needs. */
+uint64_t ech_updater_bytes(const ech_updater *updater, const ech_optimizer *optimizer);
+
 /** One step on the plan's gradients. */
 void ech_updater_step(ech_updater *updater, double learning_rate);
 

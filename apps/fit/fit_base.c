@@ -208,6 +208,19 @@ ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
     return ech_fit_process_create(base->machine, options, base->io, &common, out);
 }
 
+ech_status ech_fit_base_measure_memory(const ech_fit_base *base, ech_fit_totals *totals)
+{
+    totals->peak_rss_bytes = ech_memory_peak_rss_bytes();
+    totals->host_pss_bytes = ech_memory_pss_bytes();
+    ech_comm *host = ech_machine_host_comm(base->machine);
+    ech_status status =
+        ech_fit_base_agree(base, ech_comm_sum_u64(host, &totals->host_pss_bytes, 1));
+    if (status == ECH_OK) {
+        status = ech_comm_max_u64(base->comm, &totals->host_pss_bytes, 1);
+    }
+    return status == ECH_OK ? ech_comm_max_u64(base->comm, &totals->peak_rss_bytes, 1) : status;
+}
+
 void ech_fit_base_clear(ech_fit_base *base)
 {
     ech_transfer_destroy(&base->transfer);

@@ -15,6 +15,7 @@
 #include "apps/fit/fit_job.h"
 #include "apps/fit/fit_plugins.h"
 #include "apps/fit/fit_process.h"
+#include "apps/fit/fit_totals.h"
 #include "apps/fit/fit_trainer.h"
 #include "apps/fit/fit_tree.h"
 #include "apps/fit_options.h"
@@ -67,6 +68,9 @@ void ech_fit_base_clear(ech_fit_base *base);
  *  `rounds_done`. To be destroyed before the base. */
 ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
                                        ech_fit_process_handle **out);
+
+/** Memory of the largest rank and of the largest host, into rank 0's totals and all others'. */
+ech_status ech_fit_base_measure_memory(const ech_fit_base *base, ech_fit_totals *totals);
 
 /** The ranks agree on failure. */
 ech_status ech_fit_base_agree(const ech_fit_base *base, ech_status mine);

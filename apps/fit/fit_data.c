@@ -52,6 +52,11 @@ static segment_map lay_out(const ech_dataset_info *info, uint32_t worker_count)
     return map;
 }
 
+uint64_t ech_fit_data_bytes(const ech_dataset_info *info, uint32_t worker_count)
+{
+    return lay_out(info, worker_count).bytes;
+}
+
 static void *at(const ech_fit_data *data, uint64_t offset)
 {
     return (char *)ech_window_base(data->window) + offset;

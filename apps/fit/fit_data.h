@@ -58,6 +58,9 @@ ech_status ech_fit_data_create(const ech_fit_data_source *source, ech_fit_data *
 /** Collective. */
 void ech_fit_data_destroy(ech_fit_data **data);
 
+/** Memory that a host keeps the data of so many workers in. */
+uint64_t ech_fit_data_bytes(const ech_dataset_info *info, uint32_t worker_count);
+
 /** Shape and classes; NULL if there is no data. */
 const ech_dataset_info *ech_fit_data_info(const ech_fit_data *data);
 

@@ -246,7 +246,7 @@ static ech_status run_rounds(ech_executor *executor, void *user)
     return ech_fit_process_run(job->process, executor);
 }
 
-/* Files come first, whatever the run ended with: an early stop keeps its last whole round. */
+/* The model comes first, whatever the run ended with: an early stop keeps its last whole round. */
 static ech_status save(fit_job *job, ech_status ran)
 {
     if (!job->base.is_first || (ran != ECH_OK && ran != ECH_ERR_INTERRUPTED)) {
@@ -256,21 +256,12 @@ static ech_status save(fit_job *job, ech_status ran)
     const ech_state model = ech_fit_process_model(job->process);
     const ech_state_view view = {.values = model.values, .counters = model.counters};
     job->totals.model_hash = ech_layout_hash_values(job->base.layout, model.values);
-    ech_status status = ech_fit_output_save(job->output, view);
-    if (status == ECH_OK) {
-        status = ech_fit_output_finish(job->output, ran == ECH_OK);
-    }
+    const ech_status status = ech_fit_output_save(job->output, view);
     return status == ECH_OK ? ech_failure_restore(&failure) : status;
 }
 
 static ech_status tell_totals(fit_job *job)
 {
-    uint64_t peak_rss_bytes = ech_memory_peak_rss_bytes();
-    const ech_status status = ech_comm_max_u64(job->base.comm, &peak_rss_bytes, 1);
-    if (status != ECH_OK || !job->base.is_first) {
-        return status;
-    }
-    job->totals.peak_rss_bytes = peak_rss_bytes;
     job->totals.total_seconds = ech_clock_seconds(ech_clock_ns() - job->start_ns);
     job->totals.checkpoint_path = ech_fit_output_checkpoint(job->output);
     job->totals.record_path = ech_fit_output_record(job->output);
@@ -279,6 +270,19 @@ static ech_status tell_totals(fit_job *job)
     }
     ech_fit_totals_print(&job->totals);
     return ECH_OK;
+}
+
+/* With what is known at the end only. */
+static ech_status conclude(fit_job *job, bool complete)
+{
+    ech_status status = ech_fit_base_measure_memory(&job->base, &job->totals);
+    if (status == ECH_OK && job->base.is_first) {
+        status = ech_fit_output_finish(job->output, complete);
+        if (status == ECH_OK) {
+            status = tell_totals(job);
+        }
+    }
+    return agree(job, status);
 }
 
 static void clear(fit_job *job)
@@ -313,8 +317,8 @@ ech_status ech_fit_job_run(const ech_fit_arguments *arguments, const ech_failure
         status = agree(&job, save(&job, status));
         if (status == ECH_OK || status == ECH_ERR_INTERRUPTED) {
             const ech_failure failure = ech_failure_keep(status);
-            const ech_status told = agree(&job, tell_totals(&job));
-            status = told == ECH_OK ? ech_failure_restore(&failure) : told;
+            const ech_status concluded = conclude(&job, status == ECH_OK);
+            status = concluded == ECH_OK ? ech_failure_restore(&failure) : concluded;
         }
     }
     const ech_failure failure = ech_failure_keep(status);

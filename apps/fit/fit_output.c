@@ -11,7 +11,8 @@
 #include "runtime/base/progress.h"
 #include "runtime/mpi/interrupt.h"
 
-enum { PATH_BYTES = 4096, BLOBS_MAX = 3 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS_MAX };
+enum { PATH_BYTES = 4096, NUMBER_BYTES = 24 };
+enum { BLOBS_MAX = 3 + ECH_STRATEGY_VECTORS_MAX + ECH_FIT_KEPT_BLOBS_MAX };
 
 #define NO_ROUND UINT64_MAX
 
@@ -335,12 +336,24 @@ ech_status ech_fit_output_save(ech_fit_output *output, ech_state_view model)
     return status;
 }
 
+static ech_status add_bytes_fact(ech_fit_output *output, const char *name, uint64_t bytes)
+{
+    char text[NUMBER_BYTES];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)bytes);
+    return ech_record_add_fact(output->record, name, text);
+}
+
 ech_status ech_fit_output_finish(ech_fit_output *output, bool complete)
 {
     if (output->task_failure.status != ECH_OK) {
         return ech_failure_restore(&output->task_failure);
     }
-    return ech_record_finish(output->record, complete);
+    const ech_fit_totals *totals = output->options.totals;
+    ech_status status = add_bytes_fact(output, "peak_rss_bytes", totals->peak_rss_bytes);
+    if (status == ECH_OK) {
+        status = add_bytes_fact(output, "host_pss_bytes", totals->host_pss_bytes);
+    }
+    return status == ECH_OK ? ech_record_finish(output->record, complete) : status;
 }
 
 const char *ech_fit_output_checkpoint(const ech_fit_output *output)

@@ -67,7 +67,8 @@ const ech_task_record_sink *ech_fit_output_sink(const ech_fit_output *output);
 /** Make the model of the last whole round safe: a last checkpoint if there is none of it. */
 ech_status ech_fit_output_save(ech_fit_output *output, ech_state_view model);
 
-/** Publish the record. @param complete  the run came to its end; else it can be resumed. */
+/** Publish the record, with the totals' memory. @param complete  the run came to its end; else it
+ * can be resumed. */
 ech_status ech_fit_output_finish(ech_fit_output *output, bool complete);
 
 /** Paths of the newest checkpoint (NULL if none) and of the record; borrowed. */

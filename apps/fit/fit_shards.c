@@ -18,13 +18,6 @@ typedef struct {
     uint64_t file_count;
 } set_facts;
 
-/* What a host keeps. */
-typedef struct {
-    uint64_t samples; /* training samples in its shared memory */
-    uint64_t tests;   /* test samples there: all or none */
-    uint64_t stage;   /* samples for which each rank has memory of its own */
-} host_plan;
-
 /* Where things lie in the host's segment. */
 typedef struct {
     uint64_t offsets; /* uint64 [workers + 1] */
@@ -38,7 +31,7 @@ typedef struct {
 struct ech_fit_shards {
     ech_machine *machine;
     set_facts facts;
-    host_plan plan;
+    ech_fit_shards_room plan;
     segment_map map;
     ech_window *window;
     ech_shards set; /* as it lies in the segment */
@@ -52,9 +45,9 @@ struct ech_fit_shards {
 typedef struct {
     const ech_fit_data_source *source;
     ech_fit_shards *shards;
-    ech_shards set;   /* leader ranks */
-    host_plan *plans; /* of each host */
-    uint32_t *homes;  /* leader ranks: host of each worker */
+    ech_shards set;             /* leader ranks */
+    ech_fit_shards_room *plans; /* of each host */
+    uint32_t *homes;            /* leader ranks: host of each worker */
 } loading;
 
 static ech_status agree(const loading *load, ech_status mine)
@@ -89,28 +82,40 @@ static ech_status check_set(const loading *load)
                            source->worker_count);
 }
 
+static uint64_t stage_of(const ech_shards *set)
+{
+    const uint64_t largest = ech_shards_largest(set);
+    const uint64_t tests = set->info.samples[ECH_DATA_TEST];
+    const uint64_t some = tests < STAGE_LEAST ? tests : STAGE_LEAST;
+    return largest > some ? largest : some;
+}
+
+ech_fit_shards_room ech_fit_shards_room_of(const ech_shards *set, uint64_t samples, uint32_t ranks,
+                                           bool has_strays, uint64_t memory_bytes)
+{
+    const uint64_t sample_bytes = ech_dataset_sample_bytes(&set->info) + 1;
+    const uint64_t tests = set->info.samples[ECH_DATA_TEST];
+    const uint64_t stage = stage_of(set);
+    const uint64_t staged_bytes = has_strays ? ranks * stage * sample_bytes : 0;
+    const uint64_t kept_bytes = (samples + tests) * sample_bytes;
+    if (memory_bytes == UINT64_MAX || kept_bytes + staged_bytes <= memory_bytes) {
+        return (ech_fit_shards_room){samples, tests, has_strays ? stage : 0};
+    }
+    return (ech_fit_shards_room){.stage = stage};
+}
+
 static ech_status plan_host(const loading *load, int host)
 {
     const ech_fit_data_source *source = load->source;
     const uint64_t memory = source->options->data.memory_bytes;
     const uint64_t sample_bytes = ech_dataset_sample_bytes(&load->set.info) + 1;
-    const uint64_t tests = load->set.info.samples[ECH_DATA_TEST];
-    const uint64_t largest = ech_shards_largest(&load->set);
-    const uint64_t some = tests < STAGE_LEAST ? tests : STAGE_LEAST;
     const bool has_strays = ech_machine_host_count(source->machine) > 1;
-    host_plan *plan = &load->plans[host];
+    ech_fit_shards_room *plan = &load->plans[host];
     int ranks = 0;
     ech_machine_ranks_of(source->machine, host, &ranks);
-    const uint64_t stage = largest > some ? largest : some;
-    const uint64_t staged_bytes = (uint64_t)ranks * stage * sample_bytes;
-    const uint64_t kept_bytes = (plan->samples + tests) * sample_bytes;
-    plan->tests = tests;
-    plan->stage = has_strays ? stage : 0;
-    if (memory == UINT64_MAX || kept_bytes + (has_strays ? staged_bytes : 0) <= memory) {
-        return ECH_OK;
-    }
-    *plan = (host_plan){.stage = stage};
-    if (staged_bytes <= memory) {
+    *plan = ech_fit_shards_room_of(&load->set, plan->samples, (uint32_t)ranks, has_strays, memory);
+    const uint64_t staged_bytes = (uint64_t)ranks * plan->stage * sample_bytes;
+    if (memory == UINT64_MAX || staged_bytes <= memory) {
         return ECH_OK;
     }
     return ech_config_fail(source->config, "data.memory",
@@ -118,7 +123,7 @@ static ech_status plan_host(const loading *load, int host)
                            "%llu samples of the largest worker",
                            (unsigned long long)staged_bytes,
                            ech_machine_host_name(source->machine, host), ranks,
-                           (unsigned long long)stage);
+                           (unsigned long long)plan->stage);
 }
 
 static ech_status plan_hosts(loading *load)

@@ -9,10 +9,30 @@
 #ifndef ECH_APPS_FIT_SHARDS_H
 #define ECH_APPS_FIT_SHARDS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "apps/fit/fit_data.h"
+#include "io/shards.h"
 
 /** Opaque. */
 typedef struct ech_fit_shards ech_fit_shards;
+
+/** What a host keeps of a set. */
+typedef struct {
+    uint64_t samples; /* training samples in its shared memory: all of its workers', or none */
+    uint64_t tests;   /* test samples there: all or none */
+    uint64_t stage;   /* samples for which each rank has memory of its own */
+} ech_fit_shards_room;
+
+/**
+ * What a host keeps in so much memory.
+ *
+ * @param samples     of the workers that are placed there.
+ * @param has_strays  ranks of other hosts' workers: there are other hosts.
+ */
+ech_fit_shards_room ech_fit_shards_room_of(const ech_shards *set, uint64_t samples, uint32_t ranks,
+                                           bool has_strays, uint64_t memory_bytes);
 
 /* As the functions of fit_data.h. */
 ech_status ech_fit_shards_create(const ech_fit_data_source *source, ech_fit_shards **out);

@@ -133,7 +133,9 @@ void ech_fit_totals_print(const ech_fit_totals *totals)
     printf("  %-18s %.0f\n", "samples/s", samples_per_second(totals));
     printf("  %-18s", "peak memory");
     print_bytes(totals->peak_rss_bytes);
-    printf(" (largest rank)\n");
+    printf(" (largest rank), ");
+    print_bytes(totals->host_pss_bytes);
+    printf(" (largest host)\n");
     print_tiers(totals);
     putchar('\n');
     if (totals->checkpoint_path != NULL) {
@@ -202,6 +204,7 @@ ech_status ech_fit_totals_write_json(const ech_fit_totals *totals)
     write_bytes(&json, totals, "wire", true);
     ech_json_end_object(&json);
     ech_json_unsigned(&json, "peak_rss_bytes", totals->peak_rss_bytes);
+    ech_json_unsigned(&json, "host_pss_bytes", totals->host_pss_bytes);
     ech_json_unsigned(&json, "ranks", totals->ranks);
     ech_json_unsigned(&json, "hosts", totals->hosts);
     ech_json_text(&json, "checkpoint", totals->checkpoint_path);

@@ -27,6 +27,7 @@ typedef struct {
     ech_tier_bytes *tiers;                 /* sums over the rounds; [0] is 0; owned */
     uint32_t tier_count;
     uint64_t peak_rss_bytes; /* largest rank */
+    uint64_t host_pss_bytes; /* largest host: proportional sets of its ranks, at the end */
     uint32_t ranks, hosts;
     ech_hash128 model_hash;
     const char *checkpoint_path; /* borrowed; NULL if none */

@@ -61,7 +61,7 @@ static void add_fit(ech_launch_command *command, const ech_fit_arguments *fit, b
     add(command, fit->config_path);
 }
 
-ech_status ech_launch_write(const ech_launch_plan *plan, bool resume, ech_launch_command *command)
+static ech_status begin(const ech_launch_plan *plan, ech_launch_command *command)
 {
     command->count = 0;
     const ssize_t length =
@@ -72,6 +72,29 @@ ech_status ech_launch_write(const ech_launch_plan *plan, bool resume, ech_launch
     }
     command->program[length] = '\0';
     add_launcher(command, plan);
-    add_fit(command, plan->fit, resume);
     return ECH_OK;
+}
+
+ech_status ech_launch_write_program(const ech_launch_plan *plan, const char *const *head,
+                                    size_t head_count, const char *const *arguments,
+                                    ech_launch_command *command)
+{
+    const ech_status status = begin(plan, command);
+    for (size_t i = 0; status == ECH_OK && i < head_count; i++) {
+        add(command, head[i]);
+    }
+    add(command, command->program);
+    for (size_t i = 0; status == ECH_OK && arguments[i] != NULL; i++) {
+        add(command, arguments[i]);
+    }
+    return status;
+}
+
+ech_status ech_launch_write(const ech_launch_plan *plan, bool resume, ech_launch_command *command)
+{
+    const ech_status status = begin(plan, command);
+    if (status == ECH_OK) {
+        add_fit(command, plan->fit, resume);
+    }
+    return status;
 }

@@ -27,7 +27,7 @@ typedef struct {
     unsigned ranks;
     const char *options[ECH_LAUNCH_OPTIONS_MAX]; /* of the launcher, as they are */
     size_t option_count;
-    const ech_fit_arguments *fit;
+    const ech_fit_arguments *fit; /* of ech_launch_write */
 } ech_launch_plan;
 
 /** The command: its texts are the plan's and its own. */
@@ -41,6 +41,17 @@ typedef struct {
 
 /** srun inside an allocation of Slurm, mpiexec elsewhere. */
 ech_launcher ech_launcher_of_this_place(void);
+
+/**
+ * Write the command of another program, and this one behind it.
+ *
+ * @param head       `head_count` words that the launcher starts, such as a shell's.
+ * @param arguments  of this program, ended by NULL.
+ * @return as below.
+ */
+ech_status ech_launch_write_program(const ech_launch_plan *plan, const char *const *head,
+                                    size_t head_count, const char *const *arguments,
+                                    ech_launch_command *command);
 
 /**
  * Write the command.

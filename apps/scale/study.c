@@ -35,6 +35,7 @@ size_t ech_study_run_sets(const ech_study *study, const ech_study_run *run,
     }
     if (study->jobs[run->job].variant == ECH_STUDY_PROCESSES) {
         snprintf(room[count++], ECH_STUDY_SET_BYTES, "leader=trains"); /* it is a worker's too */
+        snprintf(room[count++], ECH_STUDY_SET_BYTES, "workers_on=rank");
     }
     return count;
 }
@@ -139,6 +140,7 @@ static void read_demands(const ech_config *config, ech_study_demands *out)
         .account = ech_config_text(config, "job.account"),
         .modules = ech_config_text(config, "job.modules"),
         .keep_checkpoints = ech_config_bool(config, "keep_checkpoints"),
+        .calibrate = ech_config_bool(config, "calibrate"),
     };
 }
 

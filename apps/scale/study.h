@@ -59,6 +59,7 @@ typedef struct {
     const char *account;
     const char *modules;
     bool keep_checkpoints;
+    bool calibrate;
 } ech_study_demands;
 
 typedef struct {
@@ -90,7 +91,7 @@ void ech_study_clear(ech_study *study);
 /** Name of a job, such as "pooled-r2"; `bytes` of room. */
 void ech_study_job_name(const ech_study_job *job, char *text, size_t bytes);
 
-enum { ECH_STUDY_SETS_MAX = 5, ECH_STUDY_SET_BYTES = ECH_STUDY_ID_BYTES + 32 };
+enum { ECH_STUDY_SETS_MAX = 6, ECH_STUDY_SET_BYTES = ECH_STUDY_ID_BYTES + 32 };
 
 /** What sets a run apart from the base configuration, as texts "key=value" for `--set`, none with a
  *  blank. @return their number. */

@@ -28,6 +28,11 @@ static const ech_option study_options[] = {
      .type = ECH_OPTION_BOOL,
      .standard = "false",
      .help = "keep the checkpoints of runs that are done; their figures are kept in any case"},
+    {.key = "calibrate",
+     .type = ECH_OPTION_BOOL,
+     .standard = "false",
+     .help = "measure the machine before the first run of each number of ranks, where that was not "
+             "done yet: what `echelon plan` predicts then stands beside what was measured"},
 };
 
 static const ech_option size_options[] = {

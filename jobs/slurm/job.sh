@@ -21,10 +21,13 @@ config=jobs/demo.yaml               # configuration
 list=                               # runs, one a line; empty: the configuration alone
 out=out/demo-job                    # folder of the results
 ranks=2                             # MPI processes, as --ntasks
+hosts=1                             # machines
+ranks_per_host=2                    # of a full machine
 threads=1                           # of each, as --cpus-per-task
 walltime=1800                       # seconds, as --time
 margin=60                           # seconds of it that are left for the end
 keep=true                           # checkpoints of runs that are done
+calibrate=false                     # first measure what predictions lack
 modules=                            # environment modules to load, by blanks
 
 for module in $modules; do

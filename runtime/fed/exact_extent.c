@@ -91,15 +91,20 @@ static ech_status populate_up_to(ech_exact_sum *sum, uint64_t end)
     return status;
 }
 
-ech_status ech_exact_sum_populate(ech_exact_sum *sum)
+uint64_t ech_exact_sum_populated_bytes(const ech_layout *layout)
 {
     uint64_t bytes = 0;
-    for (size_t t = 0; t < sum->layout->tensor_count; t++) {
-        if (sum->layout->tensors[t].kind != ECH_TENSOR_COUNTER) {
-            bytes += ech_exact_extent_bytes(sum->layout->tensors[t].count);
+    for (size_t t = 0; t < layout->tensor_count; t++) {
+        if (layout->tensors[t].kind != ECH_TENSOR_COUNTER) {
+            bytes += ech_exact_extent_bytes(layout->tensors[t].count);
         }
     }
-    return populate_up_to(sum, bytes);
+    return bytes;
+}
+
+ech_status ech_exact_sum_populate(ech_exact_sum *sum)
+{
+    return populate_up_to(sum, ech_exact_sum_populated_bytes(sum->layout));
 }
 
 /* Take an extent from the arena's front; its stripes are empty. */

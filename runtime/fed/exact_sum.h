@@ -57,6 +57,9 @@ ech_status ech_exact_sum_format(void *memory, uint64_t bytes, const ech_layout *
  */
 ech_status ech_exact_sum_attach(void *memory, const ech_layout *layout, ech_exact_sum **out);
 
+/** Memory that a sum of this layout holds in nearly every round: one bin a tensor. */
+uint64_t ech_exact_sum_populated_bytes(const ech_layout *layout);
+
 /**
  * Have the pages of one bin a tensor, where nearly every round ends, before the first round: made
  * by the first process that asks, and mapped in each. ECH_ERR_MEMORY.

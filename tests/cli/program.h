@@ -11,6 +11,9 @@
 
 enum { PROGRAM_ARGUMENTS_MAX = 40 };
 
+/** Let the programs of this process run for so long instead of a minute. */
+void program_limit(unsigned seconds);
+
 /** Run `echelon` with arguments ended by NULL, for at most a minute; the caller frees the result.
  */
 ech_child_result program_run(const char *const *arguments);

@@ -121,6 +121,19 @@ Test(record, what_was_written_is_read)
     ech_record_close(&record);
 }
 
+Test(record, a_fact_that_the_end_knows_is_added)
+{
+    create();
+    cr_assert_eq(ech_record_add_fact(writer, "peak", "12345"), ECH_OK);
+    cr_assert_eq(ech_record_finish(writer, true), ECH_OK, "%s", ech_status_message());
+    ech_record *record = open_record();
+    const ech_record_info *info = ech_record_describe(record);
+    cr_assert_eq(info->machine_count, 3);
+    cr_expect_str_eq(info->machine[0].name, "peak");
+    cr_expect_str_eq(info->machine[0].value, "12345");
+    ech_record_close(&record);
+}
+
 Test(record, an_empty_one_can_be_read)
 {
     options.machine_count = 0;

@@ -104,11 +104,12 @@ Test(scale_study, a_run_is_the_base_with_its_own_keys)
     load("config: base.yaml\nset: [\"seed=7\"]\nvariants: [processes]\nmodels: [tinynet]\n"
          "workers: [2]\n");
     cr_expect_not_null(strstr(study.base_text, "seed: 7"), "%s", study.base_text);
-    cr_assert_eq(ech_study_run_sets(&study, &study.runs[0], sets), 4);
+    cr_assert_eq(ech_study_run_sets(&study, &study.runs[0], sets), 5);
     cr_expect_str_eq(sets[0], "name=tinynet-processes-w2-r2-1");
     cr_expect_str_eq(sets[1], "topology.workers=2");
     cr_expect_str_eq(sets[2], "model.name=tinynet");
     cr_expect_str_eq(sets[3], "leader=trains");
+    cr_expect_str_eq(sets[4], "workers_on=rank");
 }
 
 Test(scale_study, mistakes_are_told_before_any_job)
