@@ -1,11 +1,12 @@
 # Shared by the studies: source it from the top of the tree, under bash. They need the build and
 # out/fashion-mnist.h5 that jobs/demo.sh makes.
 #
+#   ECHELON=...       the command; that of the build if not set
 #   ECHELON_RANKS=4   ranks of a run (a core each, at most as many as there are workers)
 #   ECHELON_SEEDS=1   seeds, separated by blanks (1 2 3)
 
 # shellcheck disable=SC2034 # read by the studies
-echelon=build/release/bin/echelon
+echelon=${ECHELON:-build/release/bin/echelon}
 seeds=${ECHELON_SEEDS:-1 2 3}
 
 # study_ranks MOST: ranks of a run.

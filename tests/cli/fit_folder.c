@@ -67,3 +67,25 @@ void fit_folder_hash(const fit_run *run, char hash[FIT_HASH_BYTES])
     fit_read_hash(&result, hash);
     ech_child_result_free(&result);
 }
+
+void fit_folder_expect_one_model(const fit_run *runs, size_t count, char first[FIT_HASH_BYTES])
+{
+    char hash[FIT_HASH_BYTES];
+    fit_folder_hash(&runs[0], first);
+    for (size_t i = 1; i < count; i++) {
+        fit_folder_hash(&runs[i], hash);
+        cr_expect_str_eq(hash, first, "run %zu (%s) gave another model", i,
+                         runs[i].sets[0] != NULL ? runs[i].sets[0] : "no settings");
+    }
+}
+
+void fit_folder_expect_refused(const fit_run *run, const char *expected)
+{
+    ech_child_result refused = fit_folder_run(run);
+    cr_expect_eq(refused.exit_code, 2, "%s: exit code %d: %s",
+                 run->sets[0] != NULL ? run->sets[0] : "no settings", refused.exit_code,
+                 refused.errors);
+    cr_expect_not_null(strstr(refused.errors, expected), "'%s' is not in: %s", expected,
+                       refused.errors);
+    ech_child_result_free(&refused);
+}

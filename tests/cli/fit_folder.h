@@ -40,4 +40,10 @@ void fit_read_hash(const ech_child_result *result, char hash[FIT_HASH_BYTES]);
 /** Both in one. */
 void fit_folder_hash(const fit_run *run, char hash[FIT_HASH_BYTES]);
 
+/** All of these must end with the model of the first, which `first` gets. */
+void fit_folder_expect_one_model(const fit_run *runs, size_t count, char first[FIT_HASH_BYTES]);
+
+/** It must end as bad input, with this in its errors. */
+void fit_folder_expect_refused(const fit_run *run, const char *expected);
+
 #endif

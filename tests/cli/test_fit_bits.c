@@ -24,18 +24,6 @@ static void start(void)
 
 TestSuite(fit_bits, .init = start, .fini = fit_folder_stop, .timeout = 600);
 
-/* All of these end with the model of the first, which `first` gets. */
-static void expect_one_model(const fit_run *runs, size_t count, char first[FIT_HASH_BYTES])
-{
-    char hash[FIT_HASH_BYTES];
-    fit_folder_hash(&runs[0], first);
-    for (size_t i = 1; i < count; i++) {
-        fit_folder_hash(&runs[i], hash);
-        cr_expect_str_eq(hash, first, "run %zu (%s) gave another model", i,
-                         runs[i].sets[0] != NULL ? runs[i].sets[0] : "no settings");
-    }
-}
-
 static const char two_hosts[] = "MPIR_CVAR_NUM_CLIQUES=2";
 static const char three_hosts[] = "MPIR_CVAR_NUM_CLIQUES=3";
 
@@ -56,7 +44,7 @@ Test(fit_bits, ranks_hosts_threads_and_trees_give_one_model)
          .sets = {"aggregators=materialised", "topology.height=4"}},
     };
     char hash[FIT_HASH_BYTES];
-    expect_one_model(runs, sizeof runs / sizeof *runs, hash);
+    fit_folder_expect_one_model(runs, sizeof runs / sizeof *runs, hash);
 }
 
 /* What travels beside the model, and what workers keep where they train, changes none of it. */
@@ -77,7 +65,7 @@ Test(fit_bits, rules_with_control_variates_give_one_model_and_resume_to_it)
             .ranks = 3, .environment = three_hosts, .resume = true, .sets = {rule, "rounds=3"}};
         char first[FIT_HASH_BYTES];
         char hash[FIT_HASH_BYTES];
-        expect_one_model(runs, sizeof runs / sizeof *runs, first);
+        fit_folder_expect_one_model(runs, sizeof runs / sizeof *runs, first);
         fit_folder_hash(&part, hash);
         fit_folder_hash(&rest, hash);
         cr_expect_str_eq(hash, first, "%s resumed to another model", rule);
@@ -92,7 +80,7 @@ Test(fit_bits, a_lesser_instruction_set_with_fused_multiply_add_gives_the_same_m
     }
     const fit_run runs[] = {{.ranks = 2}, {.ranks = 2, .environment = "ECH_ISA=avx2"}};
     char hash[FIT_HASH_BYTES];
-    expect_one_model(runs, 2, hash);
+    fit_folder_expect_one_model(runs, 2, hash);
 }
 #endif
 

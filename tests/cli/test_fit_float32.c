@@ -30,16 +30,6 @@ TestSuite(fit_float32, .init = start, .fini = fit_folder_stop, .timeout = 600);
 static const char two_hosts[] = "MPIR_CVAR_NUM_CLIQUES=2";
 static const char three_hosts[] = "MPIR_CVAR_NUM_CLIQUES=3";
 
-static void expect_one_model(const fit_run *runs, size_t count, char first[FIT_HASH_BYTES])
-{
-    char hash[FIT_HASH_BYTES];
-    fit_folder_hash(&runs[0], first);
-    for (size_t i = 1; i < count; i++) {
-        fit_folder_hash(&runs[i], hash);
-        cr_expect_str_eq(hash, first, "%s: run %zu gave another model", runs[i].sets[0], i);
-    }
-}
-
 Test(fit_float32, ranks_and_hosts_give_one_model)
 {
     static const char *const rules[] = {"strategy.name=fedavg", "strategy.name=fedprox",
@@ -58,7 +48,7 @@ Test(fit_float32, ranks_and_hosts_give_one_model)
         };
         const fit_run part = {.ranks = 4, .environment = two_hosts, .sets = {rule, "rounds=2"}};
         const fit_run rest = {.ranks = 3, .resume = true, .sets = {rule, "rounds=3"}};
-        expect_one_model(runs, sizeof runs / sizeof *runs, hashes[i]);
+        fit_folder_expect_one_model(runs, sizeof runs / sizeof *runs, hashes[i]);
         fit_folder_hash(&part, hash);
         fit_folder_hash(&rest, hash);
         cr_expect_str_eq(hash, hashes[i], "%s resumed to another model", rule);
@@ -80,7 +70,7 @@ Test(fit_float32, materialised_aggregators_give_one_model_of_their_tree)
              .sets = {heights[i], "aggregators=materialised"}},
         };
         char hash[FIT_HASH_BYTES];
-        expect_one_model(runs, sizeof runs / sizeof *runs, hash);
+        fit_folder_expect_one_model(runs, sizeof runs / sizeof *runs, hash);
     }
 }
 
@@ -97,7 +87,7 @@ Test(fit_float32, tiers_and_cutoffs_give_one_model)
             {.ranks = 4, .environment = two_hosts, .sets = {settings[i][0], settings[i][1]}},
         };
         char hash[FIT_HASH_BYTES];
-        expect_one_model(runs, sizeof runs / sizeof *runs, hash);
+        fit_folder_expect_one_model(runs, sizeof runs / sizeof *runs, hash);
     }
 }
 
@@ -155,11 +145,7 @@ Test(fit_float32, refused_where_nothing_is_summed)
         {"tiers=[{strategy: {sum: float32}}]", NULL, "tiers: expected no sum of a tier's own"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        ech_child_result result =
-            fit_folder_run(&(fit_run){.sets = {refused[i][0], refused[i][1]}});
-        cr_expect_neq(result.exit_code, 0, "%s was not refused", refused[i][0]);
-        cr_expect_not_null(strstr(result.errors, refused[i][2]), "%s: %s", refused[i][0],
-                           result.errors);
-        ech_child_result_free(&result);
+        fit_folder_expect_refused(&(fit_run){.sets = {refused[i][0], refused[i][1]}},
+                                  refused[i][2]);
     }
 }

@@ -12,8 +12,9 @@
 
 #include "runtime/base/clock.h"
 #include "tests/cli/fit_folder.h"
+#include "tests/processes.h"
 
-enum { RANKS = 3, VICTIM = 1, PROC_BYTES = 1 << 16 };
+enum { RANKS = 3, VICTIM = 1 };
 
 static const double ends_within_seconds = 5.0;
 static const uint64_t look_every_ns = 10000000;
@@ -39,60 +40,12 @@ TestSuite(fit_kill, .init = start, .fini = fit_folder_stop);
 
 /* ---- the killer, a process of its own ---- */
 
-static bool has_checkpoint(void)
-{
-    DIR *directory = opendir(out_path);
-    bool found = false;
-    for (struct dirent *entry = NULL;
-         directory != NULL && !found && (entry = readdir(directory)) != NULL;) {
-        found = strncmp(entry->d_name, "checkpoint-", strlen("checkpoint-")) == 0;
-    }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    return found;
-}
-
-/* Does a file of /proc, texts ended by NULs, hold this text? */
-static bool proc_holds(const char *pid, const char *name, const char *text)
-{
-    static char bytes[PROC_BYTES];
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%.16s/%s", pid, name);
-    FILE *file = fopen(path, "rb");
-    const size_t length = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
-    if (file != NULL) {
-        fclose(file);
-    }
-    bytes[length] = '\0';
-    for (size_t at = 0; at < length; at += strlen(bytes + at) + 1) {
-        if (strcmp(bytes + at, text) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static pid_t parent_of(const char *pid)
-{
-    char path[64];
-    char line[256] = "";
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%.16s/stat", pid);
-    FILE *file = fopen(path, "rb");
-    const char *after_name = NULL;
-    if (file != NULL) {
-        after_name = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
-        fclose(file);
-    }
-    return after_name != NULL && sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
 static bool is_victim(const char *pid)
 {
     char rank[32];
     snprintf(rank, sizeof rank, "PMI_RANK=%d", VICTIM);
-    return proc_holds(pid, "environ", rank) && proc_holds(pid, "cmdline", fit_folder_config());
+    return ech_test_process_holds(pid, "environ", rank) &&
+           ech_test_process_holds(pid, "cmdline", fit_folder_config());
 }
 
 /* The rank runs below its guard, which has the same name and environment. */
@@ -106,7 +59,7 @@ static pid_t find_victim(void)
         if (!is_victim(entry->d_name)) {
             continue;
         }
-        snprintf(parent, sizeof parent, "%d", (int)parent_of(entry->d_name));
+        snprintf(parent, sizeof parent, "%d", (int)ech_test_process_parent(entry->d_name));
         found = is_victim(parent) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
     }
     if (directory != NULL) {
@@ -120,7 +73,7 @@ static int kill_once_it_trains(int told)
 {
     const uint64_t until_ns = ech_clock_ns() + look_for_ns;
     while (ech_clock_ns() < until_ns) {
-        const pid_t victim = has_checkpoint() ? find_victim() : 0;
+        const pid_t victim = ech_test_folder_holds(out_path, "checkpoint-") ? find_victim() : 0;
         if (victim > 0 && kill(victim, SIGKILL) == 0) {
             const uint64_t now_ns = ech_clock_ns();
             return write(told, &now_ns, sizeof now_ns) == sizeof now_ns ? 0 : 1;

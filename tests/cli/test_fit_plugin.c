@@ -50,15 +50,6 @@ static void expect_same(const fit_run *one, const fit_run *other)
     cr_expect_str_eq(second, first);
 }
 
-static void expect_refused(const fit_run *run, const char *expected)
-{
-    ech_child_result refused = fit_folder_run(run);
-    cr_expect_eq(refused.exit_code, 2, "%d: %s", refused.exit_code, refused.errors);
-    cr_expect_not_null(strstr(refused.errors, expected), "'%s' is not in: %s", expected,
-                       refused.errors);
-    ech_child_result_free(&refused);
-}
-
 /* Without momentum it is FedAvgM without momentum. */
 Test(fit_plugin, a_rule_gives_the_bits_of_the_same_rule_built_in)
 {
@@ -104,21 +95,24 @@ Test(fit_plugin, a_resume_with_another_object_is_refused_and_with_a_moved_one_is
     ech_test_shell(fit_folder(), "cp " EXAMPLES "plugin_rule.so rule.so");
     fit_folder_hash(&(fit_run){.sets = {set, "rounds=1"}}, hash);
     ech_test_shell(fit_folder(), "echo another >>rule.so");
-    expect_refused(&(fit_run){.resume = true, .sets = {set}}, "plug-in xxh128");
+    fit_folder_expect_refused(&(fit_run){.resume = true, .sets = {set}}, "plug-in xxh128");
     fit_folder_hash(&(fit_run){.resume = true, .sets = {RULE}}, hash);
 }
 
 Test(fit_plugin, what_is_no_plugin_is_refused_by_all_ranks)
 {
     char set[TEXT_BYTES];
-    expect_refused(&(fit_run){.sets = {"strategy.plugin=rule.so"}}, "expected a path with a '/'");
-    expect_refused(&(fit_run){.ranks = 3, .sets = {RULE, "strategy.plugin_options=rate=0"}},
-                   "expected \"rate=R momentum=M\"");
-    expect_refused(&(fit_run){.sets = {"strategy.plugin_options=1"}}, "expected strategy.plugin");
-    expect_refused(&(fit_run){.sets = {RULE, "process=async", "strategy.name=fedasync"}},
-                   "expected process: sync");
+    fit_folder_expect_refused(&(fit_run){.sets = {"strategy.plugin=rule.so"}},
+                              "expected a path with a '/'");
+    fit_folder_expect_refused(
+        &(fit_run){.ranks = 3, .sets = {RULE, "strategy.plugin_options=rate=0"}},
+        "expected \"rate=R momentum=M\"");
+    fit_folder_expect_refused(&(fit_run){.sets = {"strategy.plugin_options=1"}},
+                              "expected strategy.plugin");
+    fit_folder_expect_refused(&(fit_run){.sets = {RULE, "process=async", "strategy.name=fedasync"}},
+                              "expected process: sync");
     snprintf(set, sizeof set, "strategy.plugin=%s/none.so", fit_folder());
-    expect_refused(&(fit_run){.ranks = 3, .sets = {set}}, "none.so");
+    fit_folder_expect_refused(&(fit_run){.ranks = 3, .sets = {set}}, "none.so");
 
     ech_test_shell(fit_folder(),
                    "printf '#include \"runtime/fed/plugin.h\"\\nECH_PLUGIN_EXPORT const ech_plugin "
@@ -126,11 +120,12 @@ Test(fit_plugin, what_is_no_plugin_is_refused_by_all_ranks)
                    "cc -shared -fPIC -I" ECH_SOURCE_DIR " later.c -o later.so && "
                    "echo 'int nothing;' >other.c && cc -shared -fPIC other.c -o other.so");
     snprintf(set, sizeof set, "strategy.plugin=%s/later.so", fit_folder());
-    expect_refused(&(fit_run){.ranks = 3, .sets = {set}}, "version 2 of the plug-in interface");
+    fit_folder_expect_refused(&(fit_run){.ranks = 3, .sets = {set}},
+                              "version 2 of the plug-in interface");
     snprintf(set, sizeof set, "strategy.plugin=%s/other.so", fit_folder());
-    expect_refused(&(fit_run){.sets = {set}}, "exports no ech_plugin_exported");
-    expect_refused(&(fit_run){.sets = {"strategy.plugin=" EXAMPLES "plugin_trainer.so"}},
-                   "expected a plug-in with a strategy or a selection");
+    fit_folder_expect_refused(&(fit_run){.sets = {set}}, "exports no ech_plugin_exported");
+    fit_folder_expect_refused(&(fit_run){.sets = {"strategy.plugin=" EXAMPLES "plugin_trainer.so"}},
+                              "expected a plug-in with a strategy or a selection");
 }
 
 /* The line y = 2 x + 1, from nothing but the plug-in's own points. */
@@ -144,7 +139,8 @@ Test(fit_plugin_trainer, a_trainer_brings_model_and_data)
         "/usr/bin/python3 -c \"import h5py; model = "
         "h5py.File('one/checkpoint-000004.h5')['model']; "
         "assert abs(model['slope'][0] - 2) < 0.05 and abs(model['offset'][0] - 1) < 0.05\"");
-    expect_refused(&(fit_run){.sets = {"model.name=smallconv"}}, "train.plugin brings its own");
-    expect_refused(&(fit_run){.sets = {"train.plugin=" EXAMPLES "plugin_rule.so"}},
-                   "expected a plug-in with a trainer");
+    fit_folder_expect_refused(&(fit_run){.sets = {"model.name=smallconv"}},
+                              "train.plugin brings its own");
+    fit_folder_expect_refused(&(fit_run){.sets = {"train.plugin=" EXAMPLES "plugin_rule.so"}},
+                              "expected a plug-in with a trainer");
 }

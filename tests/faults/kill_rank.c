@@ -25,12 +25,12 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/mpi/guard.h"
+#include "tests/processes.h"
 
 enum {
     RANKS_MAX = 64,
     PATH_BYTES = 512,
     LINK_BYTES = 128,
-    ENVIRONMENT_BYTES = 1 << 17,
     EXIT_ENDED = 3,
     LOOKS_MIN = 50,
     LOOKS_MAX = 4000,
@@ -58,21 +58,7 @@ typedef struct {
 
 static bool has_mark(const char *pid, const char *mark)
 {
-    static char text[ENVIRONMENT_BYTES];
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/proc/%.16s/environ", pid);
-    FILE *file = fopen(path, "rbe");
-    const size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file != NULL) {
-        fclose(file);
-    }
-    text[length] = '\0';
-    for (size_t at = 0; at < length; at += strlen(text + at) + 1) {
-        if (strcmp(text + at, mark) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return ech_test_process_holds(pid, "environ", mark);
 }
 
 static const ech_black_box *map_box(const char *path)
@@ -106,26 +92,11 @@ static const ech_black_box *find_box(const char *pid)
     return box;
 }
 
-static pid_t parent_of(const char *pid)
-{
-    char path[PATH_BYTES];
-    char line[PATH_BYTES] = "";
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%.16s/stat", pid);
-    FILE *file = fopen(path, "rbe");
-    const char *after_name = NULL;
-    if (file != NULL) {
-        after_name = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
-        fclose(file);
-    }
-    return after_name != NULL && sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
 /* A rank and its guard have the box; the rank is the one whose parent has it too. */
 static void take(killer *k, const char *pid)
 {
     char parent[PATH_BYTES];
-    snprintf(parent, sizeof parent, "%d", (int)parent_of(pid));
+    snprintf(parent, sizeof parent, "%d", (int)ech_test_process_parent(pid));
     if (!has_mark(pid, k->mark) || !has_mark(parent, k->mark)) {
         return;
     }
@@ -173,21 +144,6 @@ static bool any_lives(const killer *k)
 
 /* ---- aiming ---- */
 
-/* A checkpoint that is being written has a temporary name. */
-static bool writes_checkpoint(const char *folder)
-{
-    bool found = false;
-    DIR *directory = opendir(folder);
-    const struct dirent *entry = NULL;
-    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
-        found = strncmp(entry->d_name, ".checkpoint-", strlen(".checkpoint-")) == 0;
-    }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    return found;
-}
-
 static const char *phase_of(const killer *k, const ech_black_box *box)
 {
     static const char *const apps[][2] = {
@@ -196,7 +152,8 @@ static const char *phase_of(const killer *k, const ech_black_box *box)
         {"fed.evaluate", "evaluate"},
     };
     if (strcmp(k->phase, "checkpoint") == 0 || strcmp(k->phase, "any") == 0) {
-        if (box->rank == 0 && writes_checkpoint(k->folder)) {
+        /* One that is being written has a temporary name. */
+        if (box->rank == 0 && ech_test_folder_holds(k->folder, ".checkpoint-")) {
             return "checkpoint";
         }
     }
