@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { KEYS_MAX = 24, MARKED_POINTS_MAX = 64 };
+enum { KEYS_MAX = 24, MARKED_POINTS_MAX = 64, COVERS_MAX = 4, COVER_WIDTH = 3 };
 
 /* A path that grows point by point; a gap lifts the pen. */
 typedef struct {
@@ -119,7 +119,31 @@ static void draw_marks(const ech_frame *frame, const ech_line *line)
     }
 }
 
-static void draw_line(const ech_frame *frame, const ech_line *line)
+static bool is_same(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool coincide(const ech_line *one, const ech_line *other)
+{
+    bool same = one->count == other->count && one->marks_only == other->marks_only;
+    for (size_t i = 0; same && i < one->count; i++) {
+        same = is_same(one->x[i], other->x[i]) && is_same(one->y[i], other->y[i]);
+    }
+    return same;
+}
+
+/* Earlier lines that hide this one point for point: it shows on both sides of them. */
+static size_t count_covers(const ech_line *lines, size_t number)
+{
+    size_t covers = 0;
+    for (size_t i = 0; i < number && covers < COVERS_MAX; i++) {
+        covers += coincide(&lines[i], &lines[number]);
+    }
+    return covers;
+}
+
+static void draw_line(const ech_frame *frame, const ech_line *line, size_t covers)
 {
     ech_svg_group(frame->out, line->colour);
     if (line->low != NULL && line->count > 1) {
@@ -129,7 +153,8 @@ static void draw_line(const ech_frame *frame, const ech_line *line)
         ech_buffer_format(frame->out,
                           "<path fill=\"none\" stroke-width=\"%.2f\" "
                           "stroke-linejoin=\"round\" stroke-dasharray=\"%s\" d=\"",
-                          line->bare ? 1.0 : 1.75, ech_svg_dashes(line->dashes));
+                          (line->bare ? 1.0 : 1.75) + (double)covers * COVER_WIDTH,
+                          ech_svg_dashes(line->dashes));
         const size_t start = frame->out->length;
         draw_path(frame, line);
         ech_buffer_add(frame->out, frame->out->length == start ? "M0 0\"/>" : "\"/>");
@@ -188,7 +213,7 @@ void ech_chart_line(ech_buffer *out, const ech_chart *chart, const ech_line *lin
     ech_frame frame;
     ech_frame_open(&frame, out, chart, x, y, (ech_rows){0}, keys, key_count);
     for (size_t i = line_count; i-- > 0;) {
-        draw_line(&frame, &lines[i]);
+        draw_line(&frame, &lines[i], count_covers(lines, i));
     }
     ech_frame_close(&frame);
     ech_buffer_clear(&rest);

@@ -22,7 +22,8 @@ typedef struct {
 } ech_line;
 
 /**
- * Append the picture; earlier lines lie over later ones. A line of more points than pixels is drawn
+ * Append the picture; earlier lines lie over later ones, and one that is the same point for point
+ * is drawn wider, so that it can be seen under them. A line of more points than pixels is drawn
  * by each pixel column's first, least, largest and last value, so that the picture stays small and
  * no peak is lost.
  */

@@ -90,6 +90,26 @@ Test(report_line, texts_are_there_and_escaped)
     xml_free(&picture);
 }
 
+/* One that nearly is the same keeps its width: it can be seen. */
+Test(report_line, a_line_that_another_hides_is_drawn_wider)
+{
+    const double x[] = {1.0, 2.0, 3.0};
+    const double y[] = {0.1, NAN, 0.3};
+    const double near[] = {0.1, NAN, 0.31};
+    const ech_line lines[] = {{.label = "a", .x = x, .y = y, .count = 3, .colour = 0},
+                              {.label = "b", .x = x, .y = y, .count = 3, .colour = 1},
+                              {.label = "c", .x = x, .y = near, .count = 3, .colour = 2},
+                              {.label = "d", .x = x, .y = y, .count = 3, .colour = 3}};
+    static const char *const widths[][2] = {
+        {"#0072b2", "1.75"}, {"#d55e00", "4.75"}, {"#009e73", "1.75"}, {"#cc79a7", "7.75"}};
+    xml_document *picture = draw(lines, 4);
+    for (size_t i = 0; i < 4; i++) {
+        cr_expect_str_eq(xml_attribute(path_of(picture, widths[i][0]), "stroke-width"),
+                         widths[i][1], "line %s", lines[i].label);
+    }
+    xml_free(&picture);
+}
+
 Test(report_line, one_point_is_a_dot_and_no_path)
 {
     const double x[] = {3.0};
