@@ -6,6 +6,7 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/base/memory.h"
+#include "runtime/fed/plugin_file.h"
 
 enum { BLOCK_BYTES = 1 << 16 };
 
@@ -128,7 +129,10 @@ ech_status ech_plugin_library_open(const char *path, const char *options, ech_pl
     if (*out == NULL) {
         return ECH_ERR_MEMORY;
     }
-    ech_status status = describe(*out, path);
+    ech_status status = ech_plugin_file_check(path);
+    if (status == ECH_OK) {
+        status = describe(*out, path);
+    }
     if (status == ECH_OK) {
         status = load(*out, path);
     }

@@ -18,8 +18,9 @@ typedef struct ech_plugin_library ech_plugin_library;
 /**
  * @param path     absolute.
  * @param options  for its `create`; NULL: none were given.
- * @return ECH_OK; ECH_ERR_CONFIG (cannot be loaded, is no plug-in, is built for another version,
- *         lacks a function, refuses its options); ECH_ERR_FILE; ECH_ERR_MEMORY.
+ * @return ECH_OK; ECH_ERR_CONFIG (is no shared object, is cut short, cannot be loaded, is no
+ *         plug-in, is built for another version, lacks a function, refuses its options);
+ *         ECH_ERR_FILE; ECH_ERR_MEMORY.
  */
 ech_status ech_plugin_library_open(const char *path, const char *options, ech_plugin_library **out);
 /** Nothing of it is used any more. Accepts NULL. */
