@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Line coverage of runtime and io by the suites, with gcov and gcovr: preset "coverage".
 #
-#   tests/coverage.sh [LEAST]    fails below LEAST percent in either (85)
+#   tests/coverage.sh [LEAST]    fails below LEAST percent in either (85), and if a suite fails
 #
 # The report by file, and by line in build/coverage/report/index.html. Ranks that are killed, and
 # guards, leave no counts behind: what only they run is missing from the figure.
@@ -12,17 +12,15 @@ readonly least=${1:-85}
 . jobs/setup.sh
 setup_build coverage all
 find build/coverage -name '*.gcda' -delete
-while read -r name seconds _; do
-  echo "-- $name"
-  timeout -k 10 $((seconds * 3)) "build/coverage/tests/$name" </dev/null >build/coverage/log 2>&1 ||
-    { tail -n 40 build/coverage/log && echo "$name: failed; what it ran counts"; }
-done < <(grep -vE '^test_(kernels|report|tree|cli_report|cli_topo)' build/coverage/tests/suites.txt)
+bad=0
+for kind in plain mpi; do
+  tests/suites.sh coverage "$kind" 'test_@(base|mpi|task|fed|io|cli|scale)_*' || bad=1
+done
 mkdir -p build/coverage/report
 gcovr --root . --filter 'runtime/' --filter 'io/' --exclude-throw-branches -j "$(nproc)" \
   --gcov-ignore-parse-errors --json build/coverage/report/all.json \
   --html-details build/coverage/report/index.html --txt build/coverage/report/all.txt build/coverage
 cat build/coverage/report/all.txt
-bad=0
 for layer in runtime io; do
   percent=$(gcovr --root . -a build/coverage/report/all.json --filter "$layer/" --print-summary \
     --txt /dev/null | sed -nE 's/^lines: ([0-9.]+)%.*/\1/p')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, the
-# models, the kernels on aarch64, the suites without MPI once more under sanitizers, and jobs whose
+# models, the kernels on aarch64, suites once more under sanitizers and under valgrind, and jobs whose
 # ranks are killed and whose disk is full.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
@@ -24,41 +24,6 @@ step() {
   fi
 }
 
-# suites PRESET KIND-PATTERN FACTOR: run the Criterion suites of a build, one process each, with
-# their time limits times FACTOR.
-suites() {
-  local preset=$1 pattern=$2 factor=$3 name seconds kind _
-  local broken=()
-  while read -r name seconds kind _; do
-    [[ $kind == $pattern ]] || continue
-    echo "-- $name"
-    timeout -k 10 $((seconds * factor)) "build/$preset/tests/$name" </dev/null 2>&1 ||
-      broken+=("$name")
-  done <"build/$preset/tests/suites.txt"
-  if [ ${#broken[@]} -gt 0 ]; then
-    echo "Suites that failed: ${broken[*]}"
-    return 1
-  fi
-}
-
-# Each labelled suite under valgrind, on the AVX2 kernels: it knows no AVX-512.
-check_memory() {
-  local name seconds memory _
-  local broken=()
-  while read -r name seconds _ memory; do
-    [ "$memory" = memcheck ] || continue
-    echo "-- $name"
-    ECH_ISA=avx2 timeout -k 10 $((seconds * 5)) valgrind --quiet --trace-children=yes \
-      --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
-      --suppressions=tests/valgrind.supp "build/release/tests/$name" </dev/null 2>&1 ||
-      broken+=("$name")
-  done <build/release/tests/suites.txt
-  if [ ${#broken[@]} -gt 0 ]; then
-    echo "Suites that failed: ${broken[*]}"
-    return 1
-  fi
-}
-
 sources() {
   git ls-files --cached --others --exclude-standard -- 'apps/*' 'io/*' 'kernels/*' 'runtime/*' \
     'tests/*' | grep -E "$1"
@@ -75,29 +40,40 @@ check_cppcheck() {
     --inline-suppr --error-exitcode=1
 }
 
-# Only files that this machine compiles: others are for another processor.
+# Only files that this machine compiles: others are for another processor. One that is compiled more
+# than once (kernels, for each instruction set) is looked at as the last of them.
 check_tidy() {
+  local database=build/tidy
+  mkdir -p "$database"
+  awk '/^\{/ { entry = "{"; next } /^\}/ { entries[name] = entry "}"; next }
+    /"file":/ { name = $0 } { entry = entry $0 }
+    END { printf "["; for (name in entries) { printf "%s\n%s", comma, entries[name]; comma = "," }
+      print "]" }' build/release/compile_commands.json >"$database/compile_commands.json"
   sources '\.c$' | while read -r file; do
-    grep -qF "\"file\": \"$PWD/$file\"" build/release/compile_commands.json && echo "$file"
-  done | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet 2>/dev/null
+    grep -qF "\"file\": \"$PWD/$file\"" "$database/compile_commands.json" && echo "$file"
+  done | xargs -P "$(nproc)" -n 1 clang-tidy -p "$database" --quiet 2>/dev/null
 }
 
 setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev \
-  util-linux redis-server
+  libomp-dev util-linux redis-server
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
   exit 1
 fi
-step "suites" suites release '*' 1
+step "suites without MPI" tests/suites.sh release plain
+step "suites with MPI" tests/suites.sh release mpi
 step "format" check_format
 step "cppcheck" check_cppcheck
 step "clang-tidy" check_tidy
 step "models" tests/model/run.sh
 step "aarch64" tests/portability/aarch64.sh build/release/tests/kernels_check
 step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
-step "suites with sanitizers" suites sanitize plain 5
+step "suites under sanitizers" tests/suites.sh sanitize plain
+# The rest of those labelled for it by hand: tests/suites.sh release memcheck.
+step "suites under valgrind" tests/suites.sh release memcheck \
+  'test_@(base_config|base_yaml|fed_strategy|fed_exact_definition)'
 step "kills" tests/faults/kill.sh 10 1
 step "full disks" tests/faults/disk.sh
 step "PBS" tests/pbs/run.sh

@@ -230,15 +230,16 @@ static ech_status read_reals(config_value *value)
     return status;
 }
 
-static const char *nearest_choice(const char *choices, const char *text)
+/* @return one of `words`, or NULL. */
+static const char *nearest_choice(const char *choices, const char *text, word_list *words)
 {
-    word_list words = {.count = 0};
+    words->count = 0;
     for (const char *at = choices; *at != '\0'; at += *at == '|') {
         const size_t length = strcspn(at, "|");
-        add_word(&words, at, length);
+        add_word(words, at, length);
         at += length;
     }
-    return ech_text_nearest(text, words.items, words.count);
+    return ech_text_nearest(text, words->items, words->count);
 }
 
 static ech_status read_choice(config_value *value)
@@ -249,7 +250,8 @@ static ech_status read_choice(config_value *value)
     if (value->as.choice >= 0) {
         return ECH_OK;
     }
-    const char *nearest = text != NULL ? nearest_choice(option->choices, text) : NULL;
+    word_list choices;
+    const char *nearest = text != NULL ? nearest_choice(option->choices, text, &choices) : NULL;
     if (nearest == NULL) {
         return refuse_value(value, value->node);
     }

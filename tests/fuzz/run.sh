@@ -3,12 +3,13 @@
 #
 #   tests/fuzz/run.sh SECONDS [TARGET...]    SECONDS for each target; all of them if none is named
 #
-# Continuous integration runs 5 s each; `tests/fuzz/run.sh 3600` is the hour. Needs clang, and
-# build/release for the seeds. What was learned stays in build/fuzz/corpus. An input that a reader
-# does not survive is kept in build/fuzz/found, and its name is printed. Exit code 0: none was found.
+# As many at once as there are cores. Continuous integration runs 10 s each; `tests/fuzz/run.sh 3600`
+# is the hour. Needs clang, and build/release for the seeds. What was learned stays in
+# build/fuzz/corpus. An input that a reader does not survive is kept in build/fuzz/found, and its name
+# is printed. Exit code 0: none was found.
 set -euo pipefail
 if [ $# -lt 1 ]; then
-  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 readonly seconds=$1
@@ -16,6 +17,8 @@ shift
 cd "$(dirname "$0")/../.."
 # shellcheck source=jobs/setup.sh
 . jobs/setup.sh
+# shellcheck source=tests/together.sh
+. tests/together.sh
 readonly corpus=build/fuzz/corpus found=build/fuzz/found
 readonly program=build/release/bin/echelon
 all=()
@@ -93,12 +96,13 @@ END
   seed idx "$out/pair"
   { printf '\003' && head -c 3072 "$out/images"; } >"$out/batch"
   seed cifar10 "$out/batch"
+  seed plugin build/release/examples/plugin_rule.so
   rm -rf "$out"
 }
 
-# One target: its words go to a log, which is shown if it found something.
+# fuzz CORPUS FOUND SECONDS NAME: its words go to a log, which is shown if it found something.
 fuzz() {
-  local name=$1 log=build/fuzz/$1.log
+  local corpus=$1 found=$2 seconds=$3 name=$4 log=build/fuzz/$4.log
   if build/fuzz/tests/fuzz_"$name" "$corpus/$name" -max_total_time="$seconds" -timeout=120 \
     -rss_limit_mb=2048 -max_len=65536 -artifact_prefix="$found/$name-" >"$log" 2>&1; then
     echo "$name: $(grep -o 'Done .*' "$log"), $(find "$corpus/$name" -type f | wc -l) inputs kept"
@@ -112,9 +116,5 @@ fuzz() {
 setup_build fuzz fuzz
 mkdir -p "$found"
 make_seeds
-bad=0
-for name in "${all[@]}"; do
-  fuzz "$name" || bad=$((bad + 1))
-done
-echo "${#all[@]} targets, $seconds s each: $bad found something"
-[ "$bad" = 0 ]
+printf '%s\n' "${all[@]}" | together "$(nproc)" fuzz "$corpus" "$found" "$seconds"
+echo "${#all[@]} targets, $seconds s each: none found anything"

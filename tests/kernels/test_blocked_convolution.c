@@ -74,13 +74,9 @@ typedef struct {
     double *input, *weights, *output;
 } plain_tensors;
 
-static void plain_one(const geometry *g, which_result direction, const plain_tensors *t,
-                      const size_t out_index[4], size_t weights_at, size_t input_at)
+static void plain_one(which_result direction, const plain_tensors *t, size_t output_at,
+                      size_t weights_at, size_t input_at)
 {
-    const ech_shape out = output_shape(g);
-    const size_t output_at =
-        ((out_index[0] * out.channels + out_index[1]) * out.height + out_index[2]) * out.width +
-        out_index[3];
     if (direction == FORWARD) {
         t->output[output_at] += t->input[input_at] * t->weights[weights_at];
     } else if (direction == BY_INPUT) {
@@ -90,9 +86,9 @@ static void plain_one(const geometry *g, which_result direction, const plain_ten
     }
 }
 
-/* All products of one output element. */
+/* All products of one output element, which is stored at `output_at`. */
 static void plain_window(const geometry *g, which_result direction, const plain_tensors *t,
-                         const size_t at[4])
+                         const size_t at[4], size_t output_at)
 {
     const ech_sliding_window *w = &g->window;
     const size_t channels = g->in.channels / g->groups;
@@ -103,7 +99,7 @@ static void plain_window(const geometry *g, which_result direction, const plain_
                 const size_t y = at[2] * w->stride_height + r - w->pad_height;
                 const size_t x = at[3] * w->stride_width + s - w->pad_width;
                 if (y < g->in.height && x < g->in.width) {
-                    plain_one(g, direction, t, at,
+                    plain_one(direction, t, output_at,
                               ((at[1] * channels + c) * w->kernel_height + r) * w->kernel_width + s,
                               ((at[0] * g->in.channels + first + c) * g->in.height + y) *
                                       g->in.width +
@@ -117,11 +113,12 @@ static void plain_window(const geometry *g, which_result direction, const plain_
 static void plain_convolution(const geometry *g, which_result direction, const plain_tensors *t)
 {
     const ech_shape out = output_shape(g);
+    size_t output_at = 0;
     for (size_t n = 0; n < g->batch; n++) {
         for (size_t k = 0; k < out.channels; k++) {
             for (size_t y = 0; y < out.height; y++) {
                 for (size_t x = 0; x < out.width; x++) {
-                    plain_window(g, direction, t, (const size_t[4]){n, k, y, x});
+                    plain_window(g, direction, t, (const size_t[4]){n, k, y, x}, output_at++);
                 }
             }
         }

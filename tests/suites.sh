@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs the Criterion suites of a build that is there, each one process with a time limit.
+#
+#   tests/suites.sh PRESET KIND [PATTERN]
+#
+# PRESET   release, debug, sanitize, thread or coverage
+# KIND     plain: those without MPI, as many at once as there are cores; mpi: the others, one by one;
+#          memcheck: those labelled for valgrind, under it, on the AVX2 kernels (it knows no AVX-512)
+# PATTERN  of their names, as in 'test_io_*'; without it all of the kind
+#
+# Exit code 0: all passed. The last line names those that did not.
+set -euo pipefail
+if [ $# -lt 2 ]; then
+  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+readonly preset=$1 kind=$2 pattern=${3:-*}
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/together.sh
+. tests/together.sh
+
+# Seconds allowed for one that is allowed to a suite of build/release.
+case $preset-$kind in
+  release-memcheck) factor=5 ;;
+  release-*) factor=1 ;;
+  coverage-* | debug-*) factor=3 ;;
+  *) factor=5 ;;
+esac
+at_once=$(nproc)
+[ "$kind" != mpi ] || at_once=1
+prefix=()
+failed=$(mktemp)
+trap 'rm -rf "$failed" "$failed".*' EXIT
+if [ "$kind" = memcheck ]; then
+  export ECH_ISA=avx2
+  # Criterion does not look at how a test's process ends: errors are what valgrind writes.
+  prefix=(valgrind --quiet --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite
+    --suppressions=tests/valgrind.supp --log-file="$failed.%q{ECH_SUITE}.%p")
+fi
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+export UBSAN_OPTIONS=print_stacktrace=1
+
+# run_suite PRESET FACTOR FAILED-FILE PREFIX... NAME SECONDS
+run_suite() {
+  local preset=$1 factor=$2 failed=$3 start=$SECONDS name seconds
+  local prefix=("${@:4:$#-5}")
+  name=${*: -2:1}
+  seconds=${*: -1}
+  echo "-- $name"
+  if ECH_SUITE=$name timeout -k 10 $((seconds * factor)) "${prefix[@]}" "build/$preset/tests/$name" &&
+    ! cat "$failed.$name".* 2>/dev/null | grep .; then
+    echo "-- $name: passed in $((SECONDS - start)) s"
+  else
+    echo "-- $name: FAILED after $((SECONDS - start)) s"
+    echo "$name" >>"$failed"
+    return 1
+  fi
+}
+
+chosen() {
+  local name seconds its_kind memory
+  while read -r name seconds its_kind memory; do
+    # shellcheck disable=SC2053
+    if [[ $name == $pattern ]] && { [ "$kind" = "$its_kind" ] || [ "$kind" = "$memory" ]; }; then
+      echo "$name $seconds"
+    fi
+  done <"build/$preset/tests/suites.txt"
+}
+
+if [ -z "$(chosen)" ]; then
+  echo "tests/suites.sh: no suite of the kind $kind is called $pattern" >&2
+  exit 2
+fi
+if ! chosen | together "$at_once" run_suite "$preset" "$factor" "$failed" "${prefix[@]}"; then
+  echo "Suites that failed: $(tr '\n' ' ' <"$failed")"
+  exit 1
+fi
