@@ -151,6 +151,7 @@ static ech_status submit_echo(course *run, uint64_t number, ech_future **out)
     if (run->other_hosts > 0) {
         run->options.affinity_value = 1 + number % run->other_hosts;
     }
+    run->bench->submitted++;
     return ech_submit(run->executor, run->bench->echo, run->arguments,
                       run->bench->options.payload_bytes, &run->options, out);
 }
@@ -340,4 +341,19 @@ ech_status ech_bench_pool_program(ech_executor *executor, void *user)
     ech_free(run.window);
     ech_free(run.arguments);
     return status;
+}
+
+ech_status ech_bench_pool_check(const ech_bench_pool *bench, int ranks)
+{
+    const ech_bench_pool_result *result = &bench->result;
+    if (result->records != bench->submitted) {
+        return ech_fail(ECH_ERR_TASK, "%llu tasks left %llu records",
+                        (unsigned long long)bench->submitted, (unsigned long long)result->records);
+    }
+    if (ranks > 1 && result->foreign != result->records) {
+        return ech_fail(ECH_ERR_TASK, "the submitting rank has run %llu of %llu tasks itself",
+                        (unsigned long long)(result->records - result->foreign),
+                        (unsigned long long)result->records);
+    }
+    return ECH_OK;
 }

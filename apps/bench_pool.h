@@ -28,6 +28,7 @@ typedef struct {
 typedef struct {
     ech_bench_pool_options options;
     ech_bench_pool_result result;
+    uint64_t submitted; /* tasks whose records count */
     ech_app_id echo, gate, pong;
 } ech_bench_pool;
 
@@ -37,8 +38,11 @@ ech_status ech_bench_pool_register(ech_app_registry *apps, ech_bench_pool *bench
 /** Where the executor's records have to go on rank 0. */
 ech_task_record_sink ech_bench_pool_sink(ech_bench_pool *bench);
 
-/** The program: `user` is the ech_bench_pool. Fails if a result is wrong, or if the submitter ran
- *  a task although other ranks could. */
+/** The program: `user` is the ech_bench_pool. Fails if a result is wrong. */
 ech_status ech_bench_pool_program(ech_executor *executor, void *user);
+
+/** Rank 0, after the run: each task left one record, and another rank has run it if there is one.
+ *  @return ECH_OK or ECH_ERR_TASK. */
+ech_status ech_bench_pool_check(const ech_bench_pool *bench, int ranks);
 
 #endif

@@ -113,6 +113,11 @@ static ech_status write_out(const arguments *given, const ech_executor *executor
     if (ech_executor_rank(executor) != 0) {
         return ECH_OK;
     }
+    const ech_status checked =
+        ech_bench_pool_check(&given->bench, ech_executor_rank_count(executor));
+    if (checked != ECH_OK) {
+        return checked;
+    }
     if (!given->json) {
         print_result(executor, &given->bench);
         return ECH_OK;

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { OUTPUT_BYTES = 1 << 20 };
@@ -65,6 +66,15 @@ ech_child_result program_run_job(unsigned ranks, const char *const *environment,
                                                   ECH_BUILD_DIR "/bin/echelon"};
     append(all, 4, arguments);
     return run(environment, all);
+}
+
+double program_number(const char *json, const char *key)
+{
+    char label[64];
+    snprintf(label, sizeof label, "\"%s\":", key);
+    const char *found = strstr(json, label);
+    cr_assert_not_null(found, "no %s in %s", key, json);
+    return strtod(found + strlen(label), NULL);
 }
 
 size_t program_count_lines(const char *text)

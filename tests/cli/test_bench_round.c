@@ -10,16 +10,6 @@
 
 TestSuite(bench_round, .fini = ech_test_expect_no_leak, .timeout = 300);
 
-/* The number behind a key of a JSON text. */
-static double number_of(const char *json, const char *key)
-{
-    char label[64];
-    snprintf(label, sizeof label, "\"%s\":", key);
-    const char *found = strstr(json, label);
-    cr_assert_not_null(found, "no %s in %s", key, json);
-    return strtod(found + strlen(label), NULL);
-}
-
 static ech_child_result run_ok(const char *const *arguments)
 {
     ech_child_result result = program_run(arguments);
@@ -43,12 +33,12 @@ Test(bench_round, both_variants_return_every_workers_whole_update)
     char *hashes[2] = {NULL, NULL};
     for (size_t i = 0; i < 2; i++) {
         ech_child_result result = run_ok(variants[i].arguments);
-        const double update_bytes = number_of(result.output, "values") * sizeof(float);
-        cr_expect_eq((unsigned)number_of(result.output, "ranks"), variants[i].ranks);
-        cr_expect_eq(number_of(result.output, "logical_up"), 2 * 5 * update_bytes);
-        cr_expect_eq(number_of(result.output, "logical_down"), 2 * 5 * update_bytes);
-        cr_expect_gt(number_of(result.output, "bytes_per_second"), 0.0);
-        cr_expect_gt(number_of(result.output, "pss_bytes"), 0.0);
+        const double update_bytes = program_number(result.output, "values") * sizeof(float);
+        cr_expect_eq((unsigned)program_number(result.output, "ranks"), variants[i].ranks);
+        cr_expect_eq(program_number(result.output, "logical_up"), 2 * 5 * update_bytes);
+        cr_expect_eq(program_number(result.output, "logical_down"), 2 * 5 * update_bytes);
+        cr_expect_gt(program_number(result.output, "bytes_per_second"), 0.0);
+        cr_expect_gt(program_number(result.output, "pss_bytes"), 0.0);
         hashes[i] = strstr(result.output, "model_xxh128");
         hashes[i] = hashes[i] != NULL ? strdup(hashes[i]) : NULL;
         ech_child_result_free(&result);

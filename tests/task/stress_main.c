@@ -1,6 +1,6 @@
 /* Random graphs of tasks on one executor, compared with the serial one:
  *
- *     task_stress threads FIRST LAST TASKS        three kinds of pools, and the scenarios
+ *     task_stress threads FIRST LAST TASKS        three kinds of pools, scenarios, records
  *     mpiexec -n N task_stress mpi FIRST LAST TASKS
  *
  * A plain program, since ThreadSanitizer does not go along with Criterion. */
@@ -11,6 +11,7 @@
 
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/machine.h"
+#include "tests/task/records.h"
 #include "tests/task/scenarios.h"
 #include "tests/task/stress.h"
 
@@ -52,6 +53,11 @@ static bool run_scenarios(const ech_executor_options *options)
             fprintf(stderr, "%s: %s\n", scenarios[i].name, ech_status_message());
             good = false;
         }
+    }
+    uint64_t missing = 0;
+    if (records_of_busy_leaders(options, &missing) != ECH_OK || missing > 0) {
+        fprintf(stderr, "records: %" PRIu64 " are missing: %s\n", missing, ech_status_message());
+        good = false;
     }
     return good;
 }
