@@ -2,54 +2,33 @@
 #include <stddef.h>
 
 #include "apps/command.h"
+#include "apps/file_argument.h"
 #include "apps/inspect/inspect.h"
 #include "io/kind.h"
 
-enum { KEY_JSON = 256 };
-
-typedef struct {
-    const char *file;
-    bool json;
-} arguments;
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    arguments *given = state->input;
-    switch (key) {
-    case KEY_JSON:
-        given->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (given->file != NULL) {
-            argp_error(state, "%s: one file at a time", text);
-        }
-        given->file = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (given->file == NULL) {
-            argp_error(state, "expected a file");
-        }
-        return 0;
-    default:
+    ech_file_argument *given = state->input;
+    (void)text;
+    if (key != ARGP_KEY_INIT) {
         return ARGP_ERR_UNKNOWN;
     }
+    state->child_inputs[0] = given;
+    return 0;
 }
 
-static const struct argp_option option_table[] = {
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
-    {0},
-};
+static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
 
 static const struct argp parser = {
-    .options = option_table,
     .parser = parse,
+    .children = children,
     .args_doc = "FILE.h5",
     .doc = "Check a file's digest and show what is in it: a data set, a split, a set of "
            "shards, a checkpoint, a run record, the kept results of tasks or the results of a "
            "study.",
 };
 
-static ech_status inspect(const arguments *given)
+static ech_status inspect(const ech_file_argument *given)
 {
     static ech_status (*const by_kind[ECH_SEAL_KIND_COUNT])(ech_io *, const char *, bool) = {
         [ECH_SEAL_NONE] = ech_inspect_data, /* of the files of others, data sets can be read */
@@ -76,7 +55,7 @@ static ech_status inspect(const arguments *given)
 
 int ech_cmd_inspect(int argc, char **argv)
 {
-    arguments given = {0};
+    ech_file_argument given = {.what = "a file"};
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     return ech_command_exit_input(inspect(&given));
 }

@@ -3,25 +3,23 @@
 
 #include "apps/command.h"
 #include "apps/data/data.h"
+#include "apps/file_argument.h"
 #include "apps/inspect/inspect.h"
 #include "io/shards.h"
 #include "runtime/base/text.h"
 
-enum { KEY_SPLIT = 256, KEY_HOSTS, KEY_OUT, KEY_JSON };
+enum { KEY_SPLIT = 256, KEY_HOSTS, KEY_OUT };
 
 typedef struct {
-    const char *file;
+    ech_file_argument on;
     const char *split;
     const char *out;
     int64_t hosts;
-    bool json;
 } arguments;
 
 static void check_arguments(const arguments *given, struct argp_state *state)
 {
-    if (given->file == NULL) {
-        argp_error(state, "expected a data file");
-    } else if (given->split == NULL) {
+    if (given->split == NULL) {
         argp_error(state, "--split is missing: which worker holds what, from `echelon data split`");
     } else if (given->hosts == 0) {
         argp_error(state, "--hosts is missing: the number of files");
@@ -45,14 +43,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_OUT:
         given->out = text;
         return 0;
-    case KEY_JSON:
-        given->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (given->file != NULL) {
-            argp_error(state, "%s: one file at a time", text);
-        }
-        given->file = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->on;
         return 0;
     case ARGP_KEY_END:
         check_arguments(given, state);
@@ -66,13 +58,15 @@ static const struct argp_option option_table[] = {
     {"split", KEY_SPLIT, "SPLIT.h5", 0, "which worker holds what", 0},
     {"hosts", KEY_HOSTS, "N", 0, "files to write; `fit` may run on any other number of hosts", 0},
     {"out", KEY_OUT, "DIR", 0, "folder to write, new or empty", 0},
-    {"json", KEY_JSON, NULL, 0, "print what was written as one JSON object", 0},
     {0},
 };
+
+static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
 
 static const struct argp parser = {
     .options = option_table,
     .parser = parse,
+    .children = children,
     .args_doc = "DATA.h5",
     .doc = "Lay a data set out by worker, a file a host, for `data: {shards: DIR}`: each host then "
            "reads its own workers' samples alone, and the data may be larger than its memory "
@@ -83,12 +77,12 @@ static ech_status write_shards(ech_io *io, const arguments *given)
 {
     ech_dataset *dataset = NULL;
     ech_split_file split = {0};
-    ech_status status = ech_dataset_open(io, given->file, &dataset);
+    ech_status status = ech_dataset_open(io, given->on.file, &dataset);
     if (status == ECH_OK) {
         status = ech_split_file_read(io, given->split, &split);
     }
     if (status == ECH_OK) {
-        status = ech_data_check_split(given->file, dataset, &split);
+        status = ech_data_check_split(given->on.file, dataset, &split);
     }
     if (status == ECH_OK) {
         status = ech_shards_write(io, given->out, dataset, &split, (uint64_t)given->hosts);
@@ -110,7 +104,7 @@ static ech_status shard(const arguments *given)
         status = ech_shards_path(given->out, path);
     }
     if (status == ECH_OK) {
-        status = ech_inspect_shards(io, path, given->json);
+        status = ech_inspect_shards(io, path, given->on.json);
     }
     ech_io_destroy(&io);
     return status;
@@ -118,7 +112,7 @@ static ech_status shard(const arguments *given)
 
 int ech_cmd_data_shard(int argc, char **argv)
 {
-    arguments given = {0};
+    arguments given = {.on = {.what = "a data file"}};
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     return ech_command_exit_input(shard(&given));
 }

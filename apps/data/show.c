@@ -4,15 +4,15 @@
 
 #include "apps/command.h"
 #include "apps/data/data.h"
+#include "apps/file_argument.h"
 #include "runtime/base/json.h"
 
-enum { KEY_SPLIT = 256, KEY_JSON, KEY_DRAW };
+enum { KEY_SPLIT = 256, KEY_DRAW };
 
 typedef struct {
-    const char *file;
+    ech_file_argument on;
     const char *split;
     const char *picture;
-    bool json;
 } arguments;
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -25,19 +25,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_DRAW:
         given->picture = text;
         return 0;
-    case KEY_JSON:
-        given->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (given->file != NULL) {
-            argp_error(state, "%s: one file at a time", text);
-        }
-        given->file = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->on;
         return 0;
     case ARGP_KEY_END:
-        if (given->file == NULL) {
-            argp_error(state, "expected a data file");
-        }
         if (given->picture != NULL && given->split == NULL) {
             argp_error(state, "--draw needs --split: whose labels to draw");
         }
@@ -50,13 +41,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_option option_table[] = {
     {"split", KEY_SPLIT, "SPLIT.h5", 0, "show each worker's samples too", 0},
     {"draw", KEY_DRAW, "FILE", 0, "draw each worker's labels too: FILE.svg or FILE.png", 0},
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
     {0},
 };
+
+static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
 
 static const struct argp parser = {
     .options = option_table,
     .parser = parse,
+    .children = children,
     .args_doc = "DATA.h5",
     .doc = "Show a data set: its samples by label and, with a split, by worker and label.",
 };
@@ -194,17 +187,17 @@ static ech_status show(const arguments *given)
     ech_split_file split = {0};
     ech_status status = ech_io_create(NULL, &io);
     if (status == ECH_OK) {
-        status = ech_dataset_open(io, given->file, &dataset);
+        status = ech_dataset_open(io, given->on.file, &dataset);
     }
     if (status == ECH_OK && given->split != NULL) {
         status = ech_split_file_read(io, given->split, &split);
     }
     if (status == ECH_OK) {
-        status =
-            ech_data_print(given->file, dataset, given->split != NULL ? &split : NULL, given->json);
+        status = ech_data_print(given->on.file, dataset, given->split != NULL ? &split : NULL,
+                                given->on.json);
     }
     if (status == ECH_OK && given->picture != NULL) {
-        status = ech_data_draw(given->file, dataset, &split, given->picture);
+        status = ech_data_draw(given->on.file, dataset, &split, given->picture);
     }
     ech_split_file_free(&split);
     ech_dataset_close(&dataset);
@@ -214,7 +207,7 @@ static ech_status show(const arguments *given)
 
 int ech_cmd_data_show(int argc, char **argv)
 {
-    arguments given = {0};
+    arguments given = {.on = {.what = "a data file"}};
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     return ech_command_exit_input(show(&given));
 }

@@ -4,12 +4,13 @@
 
 #include "apps/command.h"
 #include "apps/data/data.h"
+#include "apps/file_argument.h"
 #include "apps/fit/fit_split.h"
 #include "apps/options/section.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/text.h"
 
-enum { KEY_WORKERS = 256, KEY_SEED, KEY_OUT, KEY_JSON, KEY_RULE };
+enum { KEY_WORKERS = 256, KEY_SEED, KEY_OUT, KEY_RULE };
 enum { KEY_BYTES = 64, SET_BYTES = 4096, RULES = 9 };
 
 static const char prefix[] = "data.split.";
@@ -20,19 +21,16 @@ static const char *const rule_keys[RULES] = {"kind",  "samples_alpha", "labels_a
                                              "sigma", "file",          "dataset"};
 
 typedef struct {
-    const char *file;
+    ech_file_argument on;
     const char *out;
     int64_t workers;
     int64_t seed;
     const char *rule[RULES]; /* as given; NULL: not */
-    bool json;
 } arguments;
 
 static void check_arguments(const arguments *given, struct argp_state *state)
 {
-    if (given->file == NULL) {
-        argp_error(state, "expected a data file");
-    } else if (given->out == NULL) {
+    if (given->out == NULL) {
         argp_error(state, "--out is missing: the file to write");
     } else if (given->workers == 0) {
         argp_error(state, "--workers is missing");
@@ -61,14 +59,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_OUT:
         given->out = text;
         return 0;
-    case KEY_JSON:
-        given->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (given->file != NULL) {
-            argp_error(state, "%s: one file at a time", text);
-        }
-        given->file = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->on;
         return 0;
     case ARGP_KEY_END:
         check_arguments(given, state);
@@ -94,13 +86,15 @@ static const struct argp_option option_table[] = {
     {"dataset", KEY_RULE + 8, "NAME", 0, "ids, file: the dataset of these numbers in it", 0},
     {"seed", KEY_SEED, "S", 0, "where the random numbers come from (1)", 0},
     {"out", KEY_OUT, "SPLIT.h5", 0, "file to write; replaced only by a whole one", 0},
-    {"json", KEY_JSON, NULL, 0, "print the workers' samples as one JSON object", 0},
     {0},
 };
+
+static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
 
 static const struct argp parser = {
     .options = option_table,
     .parser = parse,
+    .children = children,
     .args_doc = "DATA.h5",
     .doc = "Deal a data set's training samples to workers, by the rule and the random numbers of "
            "`echelon fit` with the same seed, and keep the split in a file, for "
@@ -138,7 +132,7 @@ static ech_status deal(const arguments *given, const ech_config *config, ech_io 
     const uint64_t samples = info->samples[ECH_DATA_TRAIN];
     if (samples > INT32_MAX) {
         return ech_fail(ECH_ERR_FORMAT, "%s: %" PRIu64 " training samples, at most %d are dealt",
-                        given->file, samples, INT32_MAX);
+                        given->on.file, samples, INT32_MAX);
     }
     const ech_split_data data = {.labels = ech_dataset_labels(dataset, ECH_DATA_TRAIN),
                                  .sample_count = (uint32_t)samples,
@@ -160,7 +154,7 @@ typedef struct {
 static void list_parameters(const arguments *given, const ech_config *config, parameter_list *list)
 {
     snprintf(list->seed, sizeof list->seed, "%" PRId64, given->seed);
-    list->items[list->count++] = (ech_split_file_parameter){"data", given->file};
+    list->items[list->count++] = (ech_split_file_parameter){"data", given->on.file};
     list->items[list->count++] = (ech_split_file_parameter){"seed", list->seed};
     for (size_t i = 0; i < RULES; i++) {
         char key[KEY_BYTES];
@@ -191,7 +185,7 @@ static ech_status show_written(ech_io *io, const arguments *given, const ech_dat
     ech_split_file written = {0};
     ech_status status = ech_split_file_read(io, given->out, &written);
     if (status == ECH_OK) {
-        status = ech_data_print(given->file, dataset, &written, given->json);
+        status = ech_data_print(given->on.file, dataset, &written, given->on.json);
     }
     ech_split_file_free(&written);
     return status;
@@ -208,7 +202,7 @@ static ech_status split_data(const arguments *given)
         status = ech_io_create(NULL, &io);
     }
     if (status == ECH_OK) {
-        status = ech_dataset_open(io, given->file, &dataset);
+        status = ech_dataset_open(io, given->on.file, &dataset);
     }
     if (status == ECH_OK) {
         status = deal(given, config, io, dataset, &split);
@@ -229,7 +223,7 @@ static ech_status split_data(const arguments *given)
 
 int ech_cmd_data_split(int argc, char **argv)
 {
-    arguments given = {.seed = 1};
+    arguments given = {.on = {.what = "a data file"}, .seed = 1};
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     return ech_command_exit_input(split_data(&given));
 }
