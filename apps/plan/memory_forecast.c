@@ -6,7 +6,7 @@
 #include "apps/fit/fit_shards.h"
 #include "kernels/train.h"
 #include "runtime/base/memory.h"
-#include "runtime/fed/exact_sum.h"
+#include "runtime/fed/sum.h"
 #include "runtime/fed/sum_plan.h"
 
 /* Sums that keep late updates for the next round: sync.c. */
@@ -153,6 +153,34 @@ static void add_data(const ech_subject *subject, ech_memory_forecast *out)
     }
 }
 
+/* The most leaves that a sum may have: a round's workers, or the children of a node. */
+static uint32_t most_leaves(const ech_subject *subject)
+{
+    const ech_topology *topology = subject->tree.topology;
+    const uint32_t selected =
+        ech_roster_most(subject->strategy, subject->tree.population,
+                        subject->options.strategy.always_include_aggregators ? topology : NULL);
+    uint32_t children = 0;
+    for (uint32_t n = 0; n < ech_topology_node_count(topology); n++) {
+        const uint32_t count = ech_topology_node(topology, n)->child_count;
+        children = count > children ? count : children;
+    }
+    return subject->options.aggregators == ECH_FIT_FUSED || selected < children ? selected
+                                                                                : children;
+}
+
+static void add_sums(const ech_subject *subject, uint32_t slots, ech_memory_forecast *out)
+{
+    const ech_layout *layout = subject->strategy->layout;
+    if (subject->options.strategy.sum == ECH_SUM_EXACT) {
+        add_part(out, "exact sums")->shared_bytes = slots * ech_exact_sum_populated_bytes(layout);
+    } else {
+        add_part(out, "float32 sums")->shared_bytes =
+            slots *
+            ech_ordered_sum_held_bytes(layout, most_leaves(subject), subject->ranks_per_host);
+    }
+}
+
 static ech_status add_shared(const ech_subject *subject, ech_memory_forecast *out)
 {
     const ech_strategy *strategy = subject->strategy;
@@ -164,8 +192,7 @@ static ech_status add_shared(const ech_subject *subject, ech_memory_forecast *ou
     const uint32_t late_slots =
         subject->options.cutoff.late == ECH_LATE_KEEP ? (uint32_t)LATE_SLOTS : 0;
     add_part(out, "global model")->shared_bytes = state_bytes + mean_bytes;
-    add_part(out, "exact sums")->shared_bytes =
-        (room.slots + late_slots) * ech_exact_sum_populated_bytes(strategy->layout);
+    add_sums(subject, room.slots + late_slots, out);
     if (room.cells > 0) {
         add_part(out, "models and updates of aggregators")->shared_bytes = room.cells * state_bytes;
     }

@@ -57,6 +57,17 @@ uint64_t ech_ordered_sum_bytes(const ech_layout *layout, uint32_t leaves_max)
     return header.cells_offset + header.cell_count * header.cell_bytes;
 }
 
+uint64_t ech_ordered_sum_held_bytes(const ech_layout *layout, uint32_t leaf_count, uint32_t ranks)
+{
+    uint32_t halvings = 0;
+    while ((uint64_t)1 << halvings < leaf_count) {
+        halvings++;
+    }
+    const ech_ordered_header header = describe(layout, leaf_count);
+    const uint64_t cells = (uint64_t)halvings + ranks;
+    return (cells < header.cell_count ? cells : header.cell_count) * header.cell_bytes;
+}
+
 ech_status ech_ordered_sum_format(void *memory, uint64_t bytes, const ech_layout *layout,
                                   uint32_t leaves_max)
 {

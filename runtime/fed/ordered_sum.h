@@ -42,6 +42,10 @@ typedef struct ech_ordered_sum ech_ordered_sum;
  *  @param leaves_max  of any round, at least 1. */
 uint64_t ech_ordered_sum_bytes(const ech_layout *layout, uint32_t leaves_max);
 
+/** Memory that a sum of so many leaves holds where they come nearly in order, from so many ranks: a
+ * cell for each halving and each rank. */
+uint64_t ech_ordered_sum_held_bytes(const ech_layout *layout, uint32_t leaf_count, uint32_t ranks);
+
 /** As ech_exact_sum_format. */
 ech_status ech_ordered_sum_format(void *memory, uint64_t bytes, const ech_layout *layout,
                                   uint32_t leaves_max);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/fed/ordered_sum_priv.h"
 #include "runtime/fed/sum.h"
 #include "tests/fed/exact_support.h"
 #include "tests/support.h"
@@ -206,6 +207,33 @@ Test(ordered_sum, any_cut_into_hosts)
             free_sum(&parts[p]);
         }
     }
+}
+
+static uint32_t count_cells(const ech_ordered_sum *sum)
+{
+    return (uint32_t)__builtin_popcountll(atomic_load(&sum->in_use[0]));
+}
+
+/* In order: a cell for each halving at most. Every other leaf first: half of them all. */
+Test(ordered_sum, few_cells_are_held_where_leaves_come_in_order)
+{
+    owned made = make_sum(ECH_SUM_FLOAT32, LEAVES);
+    ech_ordered_sum *sum = NULL;
+    cr_assert_eq(ech_ordered_sum_attach(made.memory, layout, &sum), ECH_OK);
+    for (uint32_t k = 0; k < LEAVES; k++) {
+        add_leaf(made.sum, k);
+        cr_expect_leq(count_cells(sum), 5);
+    }
+    cr_expect_eq(count_cells(sum), 1);
+    const uint64_t cells = ech_ordered_sum_held_bytes(layout, LEAVES, 0) / sum->header->cell_bytes;
+    cr_expect_eq(cells, 5);
+    cr_assert_eq(ech_sum_begin(made.sum, weight_bound, 16), ECH_OK);
+    for (uint32_t k = 0; k < 16; k += 2) {
+        add_leaf(made.sum, k);
+    }
+    cr_expect_eq(count_cells(sum), 8);
+    ech_ordered_sum_destroy(&sum);
+    free_sum(&made);
 }
 
 /* A host with a part of the halvings sends one model in float32, half of what an exact sum sends;

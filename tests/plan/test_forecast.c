@@ -118,6 +118,22 @@ Test(plan_forecast, what_a_configuration_adds_is_in_its_memory)
 
 /* ---- bytes and placement ---- */
 
+/* 3 halvings of 8 workers and 2 ranks; of a tree's sums one halving of 2 children. */
+Test(plan_forecast, a_float32_sum_has_a_model_for_each_halving_and_rank)
+{
+    const double model = VALUES * sizeof(float);
+    LOAD(1, 2, "strategy.sum=float32");
+    ech_memory_forecast memory = forecast_memory();
+    cr_expect_float_eq((double)part_bytes(&memory, "float32 sums") / model, 5.0, 1e-3);
+    cr_expect_eq(part_bytes(&memory, "exact sums"), 0);
+    LOAD(1, 1, "strategy.sum=float32", "topology={kind: balanced, workers: 8, height: 3}",
+         "aggregators=materialised");
+    memory = forecast_memory();
+    const double sums = (double)part_bytes(&memory, "float32 sums") / model;
+    cr_expect_float_eq(sums, 2.0 * round(sums / 2.0), 1e-2);
+    cr_expect_gt(sums, 2.0);
+}
+
 Test(plan_forecast, bytes_by_tier_are_the_trees)
 {
     LOAD(2, 2, "topology.kind=balanced", "topology.height=3", "model.name=smallnet");
