@@ -223,7 +223,8 @@ static void write_graph(picture *drawn)
         drawn->placement != NULL ? ech_placement_host_count(drawn->placement) : 1;
     ech_buffer_add(&drawn->text, "digraph topology {\ngraph [");
     if (drawn->named) {
-        ech_buffer_add(&drawn->text, "layout=dot ranksep=0.6 nodesep=0.12");
+        /* newrank: a tier stands in one line, whichever hosts its nodes are on. */
+        ech_buffer_add(&drawn->text, "layout=dot newrank=true ranksep=0.6 nodesep=0.12");
     } else {
         ech_buffer_format(&drawn->text, "layout=twopi root=n0 ranksep=\"%.2f equally\"",
                           ring_distance(drawn));

@@ -42,10 +42,10 @@ static ech_child_result draw(const char *name, const char *const *more, size_t c
     return result;
 }
 
-/* The graph that is drawn; the caller frees it. */
-static char *graph(const char *const *more, size_t count)
+/* What is written of this name; the caller frees it. */
+static char *drawn(const char *name, const char *const *more, size_t count)
 {
-    ech_child_result result = draw("tree.dot", more, count, NULL);
+    ech_child_result result = draw(name, more, count, NULL);
     cr_assert_eq(result.exit_code, 0, "%s", result.errors);
     ech_child_result_free(&result);
     FILE *file = fopen(picture, "rb");
@@ -54,6 +54,11 @@ static char *graph(const char *const *more, size_t count)
     cr_assert_gt(fread(text, 1, (1 << 20) - 1, file), 0);
     fclose(file);
     return text;
+}
+
+static char *graph(const char *const *more, size_t count)
+{
+    return drawn("tree.dot", more, count);
 }
 
 static size_t occurrences(const char *text, const char *piece)
@@ -145,6 +150,32 @@ Test(topo_draw, graphviz_draws_it_or_its_absence_is_told)
     cr_expect_eq(result.exit_code, installed ? 0 : 1, "%s", result.errors);
     ech_child_result_free(&result);
     cr_expect_eq(ech_test_count_entries(directory), installed ? 1 : 0);
+}
+
+/* Where the text of a node stands in an SVG: y, which grows downwards. */
+static double height_of(const char *svg, const char *name)
+{
+    const char *at = strstr(svg, name);
+    cr_assert_not_null(at, "no %s in the picture", name);
+    while (strncmp(at, " y=\"", 4) != 0) {
+        cr_assert_gt(at, svg);
+        at--;
+    }
+    return strtod(at + 4, NULL);
+}
+
+/* aggregator-2.2 is on the leader's host, its parent on the other. */
+Test(topo_draw, a_tier_stands_in_one_line_whatever_its_hosts)
+{
+    static const char *const arguments[] = {"--workers", "16", "--height", "3", "--hosts", "2"};
+    if (access("/usr/bin/dot", X_OK) != 0) {
+        return;
+    }
+    char *svg = drawn("tree.svg", arguments, 6);
+    const double child = height_of(svg, ">aggregator&#45;2.2<");
+    cr_expect_eq(child, height_of(svg, ">aggregator&#45;2.3<"));
+    cr_expect_gt(child, height_of(svg, ">aggregator&#45;1.1<"));
+    free(svg);
 }
 
 Test(topo_draw, other_endings_are_refused)
