@@ -20,10 +20,6 @@ enum {
 
 static const uint64_t probe_ns = UINT64_C(300000000);
 
-/* For P values a worker reads 4 P bytes and writes 4 P; the sum reads 4 P, reads and writes 16 P.
- */
-static const uint64_t moved_bytes_a_value = 28;
-
 typedef struct {
     const ech_bench_round_options *options;
     ech_fit_base base;
@@ -160,7 +156,7 @@ static double probe(const float *model, float *update, int64_t *sums)
         passes++;
     } while (ech_clock_ns() - begin_ns < probe_ns);
     const double seconds = ech_clock_seconds(ech_clock_ns() - begin_ns);
-    return (double)(passes * PROBE_VALUES * moved_bytes_a_value) / seconds;
+    return (double)(passes * PROBE_VALUES * ECH_BENCH_MOVED_BYTES) / seconds;
 }
 
 /* A rank's own arrays; 0 where there is no memory for them. */
@@ -196,7 +192,7 @@ static ech_status measure_bandwidth(bench_job *bench)
     if (status == ECH_OK) {
         status = ech_comm_sum_u64(bench->base.comm, &rate, 1);
     }
-    const double moved_bytes = (double)(bench->result->value_count * moved_bytes_a_value);
+    const double moved_bytes = (double)(bench->result->value_count * ECH_BENCH_MOVED_BYTES);
     bench->result->bytes_per_second = (double)rate;
     bench->result->bound_seconds =
         rate > 0 ? moved_bytes * bench->options->workers / (double)rate : 0.0;

@@ -16,7 +16,13 @@
 #include "io/service.h"
 #include "runtime/base/status.h"
 
-enum { ECH_BENCH_ROUNDS_MAX = 1000, ECH_BENCH_SETS_MAX = 32 };
+enum {
+    ECH_BENCH_ROUNDS_MAX = 1000,
+    ECH_BENCH_SETS_MAX = 32,
+    /* For P values a worker reads 4 P bytes and writes 4 P; the sum reads 4 P, reads and writes
+     * 16 P. */
+    ECH_BENCH_MOVED_BYTES = 28,
+};
 
 typedef struct {
     const char *model;

@@ -107,11 +107,13 @@ static const struct argp parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "STUDY.yaml\n--collect",
-    .doc = "Expand a scaling study into jobs, a script each, for this machine, Slurm or PBS.\v"
-           "Writes DIR/jobs with a script a job, one that gathers the results (collect.sh) and one "
-           "that sends them all (submit.sh, which --submit starts). A job keeps its own clock of "
-           "the walltime, and goes on where it was stopped. Results: DIR/results.h5, "
-           "DIR/results.csv and DIR/report/report.html.",
+    .doc =
+        "Expand a scaling study into jobs, a script each, for this machine, Slurm or PBS.\v"
+        "Writes DIR/jobs with a script a job, one that gathers the results (collect.sh) and one "
+        "that sends them all (submit.sh, which --submit starts). A job keeps its own clock of "
+        "the walltime, and goes on where it was stopped. What `echelon plan` says of a run is kept "
+        "in its folder, and stands beside what was measured. Results: DIR/results.h5, "
+        "DIR/results.csv and DIR/report/report.html.",
 };
 
 static ech_status expand(const arguments *line)

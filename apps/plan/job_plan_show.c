@@ -1,6 +1,7 @@
 /* A plan for people, and as JSON. */
 #include <math.h>
 
+#include "apps/bench_round.h"
 #include "apps/plan/job_plan.h"
 #include "apps/plan/round_model.h"
 #include "runtime/base/json.h"
@@ -233,6 +234,21 @@ static void write_time(ech_json *json, const ech_time_forecast *time)
     ech_json_text(json, "note", time->reason[0] != '\0' ? time->reason : NULL);
 }
 
+/* What a worker's update takes at least, by the memory alone. */
+static double bound_seconds(const ech_job_plan *plan)
+{
+    const double values = (double)plan->subject->strategy->layout->value_count;
+    return values * ECH_BENCH_MOVED_BYTES / plan->bytes_per_second;
+}
+
+static void write_bandwidth(ech_json *json, const ech_job_plan *plan)
+{
+    ech_json_begin_object(json, "bandwidth");
+    ech_json_real(json, "bytes_per_second", plan->bytes_per_second);
+    ech_json_real(json, "worker_seconds", bound_seconds(plan));
+    ech_json_end_object(json);
+}
+
 ech_status ech_job_plan_write_json(const ech_job_plan *plan, FILE *file)
 {
     const ech_subject *subject = plan->subject;
@@ -249,7 +265,7 @@ ech_status ech_job_plan_write_json(const ech_job_plan *plan, FILE *file)
     write_bytes(&json, plan);
     write_placement(&json, subject);
     write_time(&json, &plan->time);
-    ech_json_real(&json, "bytes_per_second", plan->bytes_per_second);
+    write_bandwidth(&json, plan);
     ech_json_text(&json, "processor", plan->calibration->processor);
     ech_json_text(&json, "calibration", plan->calibration_path);
     ech_json_text(&json, "script", plan->script.bytes);

@@ -7,6 +7,7 @@
 
 #include "apps/report/page.h"
 #include "apps/report/run.h"
+#include "apps/report/scaling.h"
 #include "apps/report/series.h"
 
 /**
@@ -31,6 +32,10 @@ void ech_time_span_add(ech_time_span *span, double length_s);
 
 /** The axis of a run of this length: from 0 to the longest's end, or to its own. */
 ech_range ech_time_span_axis(const ech_time_span *span, double length_s);
+
+/** What a plan said of each size beside what was measured, and the slope over the workers beside
+ *  what the memory's bandwidth allows. `variant` ends the pictures' names. */
+ech_status ech_report_predictions(ech_page *page, const ech_scaling *study, const char *variant);
 
 /** Training accuracy over time, by worker and aggregator, of a run with few of them. */
 ech_status ech_report_training(ech_page *page, const ech_run *run, size_t number);

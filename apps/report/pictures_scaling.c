@@ -8,12 +8,9 @@
 #include "apps/report/scaling.h"
 #include "runtime/base/memory.h"
 
-typedef double (*curve_value)(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at);
+enum { NAME_BYTES = 64, TITLE_BYTES = 96 };
 
-static const char *x_title(const ech_scaling *study)
-{
-    return study->kind == ECH_SCALING_STRONG ? "ranks" : "workers";
-}
+typedef double (*curve_value)(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at);
 
 static void add_values(ech_series *series, const ech_scaling *study, const ech_scaling_curve *curve,
                        curve_value value)
@@ -92,8 +89,10 @@ static void add_published(ech_series *series, const ech_scaling *study)
     }
 }
 
-static ech_status picture_of_time(ech_page *page, const ech_scaling *study, bool published)
+static ech_status picture_of_time(ech_page *page, const ech_scaling *study, const char *variant,
+                                  bool published)
 {
+    char name[NAME_BYTES];
     ech_series series = {0};
     for (size_t i = 0; i < study->count; i++) {
         add_values(&series, study, &study->curves[i], seconds_at);
@@ -106,12 +105,13 @@ static ech_status picture_of_time(ech_page *page, const ech_scaling *study, bool
     const ech_chart chart = {
         .title = "Time of a round",
         .note = "Wall time without the start, median over the repeats; the band is their spread.",
-        .x = {.title = x_title(study),
+        .x = {.title = ech_scaling_x_title(study),
               .unit = ECH_UNIT_COUNT,
               .scale = ECH_SCALE_LOG2,
               .exact = true},
         .y = {.unit = ECH_UNIT_SECONDS, .scale = ECH_SCALE_LOG10}};
-    return ech_report_put_lines(page, "scaling-time", &chart, x_title(study), "seconds", &series,
+    snprintf(name, sizeof name, "scaling-time%s", variant);
+    return ech_report_put_lines(page, name, &chart, ech_scaling_x_title(study), "seconds", &series,
                                 ECH_OK);
 }
 
@@ -130,20 +130,26 @@ static double one_at(ech_scaling_kind kind, const ech_scaling_curve *curve, size
 }
 
 static ech_status picture_of_ratio(ech_page *page, const ech_scaling *study, const char *name,
-                                   const ech_chart *chart, curve_value value, curve_value ideal)
+                                   const char *variant, const ech_chart *chart, curve_value value,
+                                   curve_value ideal)
 {
+    char whole[NAME_BYTES];
     ech_series series = {0};
     for (size_t i = 0; i < study->count; i++) {
         add_values(&series, study, &study->curves[i], value);
     }
     add_ideals(&series, study, ideal);
-    return ech_report_put_lines(page, name, chart, x_title(study), name, &series, ECH_OK);
+    snprintf(whole, sizeof whole, "%s%s", name, variant);
+    return ech_report_put_lines(page, whole, chart, ech_scaling_x_title(study), name, &series,
+                                ECH_OK);
 }
 
-static ech_status pictures_of_ratios(ech_page *page, const ech_scaling *study)
+static ech_status pictures_of_ratios(ech_page *page, const ech_scaling *study, const char *variant)
 {
-    const ech_axis x = {
-        .title = x_title(study), .unit = ECH_UNIT_COUNT, .scale = ECH_SCALE_LOG2, .exact = true};
+    const ech_axis x = {.title = ech_scaling_x_title(study),
+                        .unit = ECH_UNIT_COUNT,
+                        .scale = ECH_SCALE_LOG2,
+                        .exact = true};
     const ech_chart speedup = {
         .title = "Speed-up",
         .note = study->kind == ECH_SCALING_STRONG
@@ -161,11 +167,11 @@ static ech_status pictures_of_ratios(ech_page *page, const ech_scaling *study)
         .y = {.unit = ECH_UNIT_PERCENT, .from_zero = true}};
     ech_status status = ECH_OK;
     if (study->kind != ECH_SCALING_POOLED) {
-        status = picture_of_ratio(page, study, "scaling-speedup", &speedup, ech_scaling_speedup,
-                                  growth_at);
+        status = picture_of_ratio(page, study, "scaling-speedup", variant, &speedup,
+                                  ech_scaling_speedup, growth_at);
     }
-    return status == ECH_OK ? picture_of_ratio(page, study, "scaling-efficiency", &efficiency,
-                                               ech_scaling_efficiency, one_at)
+    return status == ECH_OK ? picture_of_ratio(page, study, "scaling-efficiency", variant,
+                                               &efficiency, ech_scaling_efficiency, one_at)
                             : status;
 }
 
@@ -190,7 +196,7 @@ static ech_status fill_phases(const ech_scaling *study, size_t rows, double *val
                 values[p * rows + row] = curve->points[j].phases[p];
             }
             ech_buffer_format(&text[row], "%s, %.0f %s", curve->label, curve->points[j].x,
-                              x_title(study));
+                              ech_scaling_x_title(study));
             labels[row] = text[row].bytes;
             if (text[row].status != ECH_OK) {
                 return text[row].status;
@@ -200,9 +206,10 @@ static ech_status fill_phases(const ech_scaling *study, size_t rows, double *val
     return ECH_OK;
 }
 
-static ech_status draw_phases(ech_page *page, const double *values, const char *const *labels,
-                              size_t count)
+static ech_status draw_phases(ech_page *page, const char *variant, const double *values,
+                              const char *const *labels, size_t count)
 {
+    char name[NAME_BYTES];
     ech_stack stacks[ECH_PHASE_COUNT];
     for (size_t p = 0; p < ECH_PHASE_COUNT; p++) {
         stacks[p] = (ech_stack){ech_phase_names[p], ech_phase_colours[p], values + p * count};
@@ -217,10 +224,11 @@ static ech_status draw_phases(ech_page *page, const double *values, const char *
     ech_buffer csv = {0};
     ech_chart_bars(&svg, &chart, rows, stacks, ECH_PHASE_COUNT);
     ech_csv_stacks(&csv, "size", rows, stacks, ECH_PHASE_COUNT);
-    return ech_page_picture(page, "scaling-phases", &svg, &csv);
+    snprintf(name, sizeof name, "scaling-phases%s", variant);
+    return ech_page_picture(page, name, &svg, &csv);
 }
 
-static ech_status picture_of_phases(ech_page *page, const ech_scaling *study)
+static ech_status picture_of_phases(ech_page *page, const ech_scaling *study, const char *variant)
 {
     const size_t rows = point_count(study);
     double *values = ech_calloc(ECH_PHASE_COUNT * rows, sizeof *values);
@@ -231,7 +239,7 @@ static ech_status picture_of_phases(ech_page *page, const ech_scaling *study)
         status = fill_phases(study, rows, values, text, labels);
     }
     if (status == ECH_OK) {
-        status = draw_phases(page, values, labels, rows);
+        status = draw_phases(page, variant, values, labels, rows);
     }
     for (size_t i = 0; text != NULL && i < rows; i++) {
         ech_buffer_clear(&text[i]);
@@ -242,18 +250,55 @@ static ech_status picture_of_phases(ech_page *page, const ech_scaling *study)
     return status;
 }
 
-ech_status ech_report_scaling(ech_page *page, const ech_runs *runs, bool published)
+/* ---- studies ---- */
+
+static ech_status put_study(ech_page *page, const ech_runs *runs, const char *variant,
+                            const char *words, bool published)
 {
+    static const char *const titles[] = {"", "Strong scaling", "Weak scaling",
+                                         "Scaling over workers"};
     ech_scaling study;
     ech_status status = ech_scaling_create(runs, &study);
     if (status == ECH_OK && study.kind != ECH_SCALING_NONE) {
-        static const char *const titles[] = {"", "Strong scaling", "Weak scaling",
-                                             "Scaling over workers"};
-        ech_page_section(page, titles[study.kind]);
-        status = picture_of_time(page, &study, published);
-        status = status == ECH_OK ? pictures_of_ratios(page, &study) : status;
-        status = status == ECH_OK ? picture_of_phases(page, &study) : status;
+        char title[TITLE_BYTES];
+        snprintf(title, sizeof title, "%s%s", titles[study.kind], words);
+        ech_page_section(page, title);
+        status = picture_of_time(page, &study, variant, published);
+        status = status == ECH_OK ? pictures_of_ratios(page, &study, variant) : status;
+        status = status == ECH_OK ? picture_of_phases(page, &study, variant) : status;
+        status = status == ECH_OK ? ech_report_predictions(page, &study, variant) : status;
     }
     ech_scaling_free(&study);
     return status;
+}
+
+/* The runs of one variant; they stay the set's. */
+static ech_status put_variant(ech_page *page, const ech_runs *all, bool processes, bool published)
+{
+    ech_runs some = {.items = ech_calloc(all->count, sizeof *some.items)};
+    if (some.items == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < all->count; i++) {
+        if (ech_scaling_is_processes(&all->items[i]) == processes) {
+            some.items[some.count++] = all->items[i];
+        }
+    }
+    const bool is_alone = some.count == all->count && !processes;
+    const ech_status status = put_study(page, &some,
+                                        is_alone    ? ""
+                                        : processes ? "-processes"
+                                                    : "-pooled",
+                                        is_alone    ? ""
+                                        : processes ? ": a rank a worker (processes)"
+                                                    : ": many workers a rank (pooled)",
+                                        published);
+    ech_free(some.items);
+    return status;
+}
+
+ech_status ech_report_scaling(ech_page *page, const ech_runs *runs, bool published)
+{
+    const ech_status status = put_variant(page, runs, true, published);
+    return status == ECH_OK ? put_variant(page, runs, false, published) : status;
 }

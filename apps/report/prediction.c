@@ -11,10 +11,9 @@
 
 enum { PATH_BYTES = 4096 };
 
-/* A key of the plan, or of a group of its keys. */
 static const ech_yaml_node *find(const ech_yaml_node *root, const char *group, const char *key)
 {
-    const ech_yaml_node *within = group != NULL ? ech_yaml_find(root, group) : root;
+    const ech_yaml_node *within = ech_yaml_find(root, group);
     const ech_yaml_node *node = within != NULL ? ech_yaml_find(within, key) : NULL;
     return node != NULL && ech_yaml_node_kind(node) != ECH_YAML_NULL ? node : NULL;
 }
@@ -45,12 +44,20 @@ static ech_status read_memory(const ech_yaml_node *root, ech_prediction *out)
     return status;
 }
 
+static ech_status read_bound(const ech_yaml_node *root, ech_prediction *out)
+{
+    const ech_status status =
+        read_real(root, "bandwidth", "bytes_per_second", &out->bytes_per_second);
+    return status == ECH_OK ? read_real(root, "bandwidth", "worker_seconds", &out->worker_seconds)
+                            : status;
+}
+
 ech_status ech_prediction_load(const char *record_path, ech_prediction *out)
 {
     char path[PATH_BYTES];
     const char *slash = strrchr(record_path, '/');
     const int folder = slash != NULL ? (int)(slash - record_path + 1) : 0;
-    *out = (ech_prediction){NAN, NAN, NAN, NAN};
+    *out = (ech_prediction){NAN, NAN, NAN, NAN, NAN};
     const int length = snprintf(path, sizeof path, "%.*splan.json", folder, record_path);
     if (length >= PATH_BYTES || access(path, F_OK) != 0) {
         return ECH_OK;
@@ -61,9 +68,7 @@ ech_status ech_prediction_load(const char *record_path, ech_prediction *out)
         const ech_yaml_node *root = ech_yaml_root(document);
         status = read_real(root, "seconds", "round", &out->round_seconds);
         status = status == ECH_OK ? read_memory(root, out) : status;
-        if (status == ECH_OK) {
-            status = read_real(root, NULL, "bytes_per_second", &out->bytes_per_second);
-        }
+        status = status == ECH_OK ? read_bound(root, out) : status;
     }
     ech_yaml_destroy(&document);
     return status;

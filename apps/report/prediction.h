@@ -15,6 +15,7 @@ typedef struct {
     double rank_bytes;       /* resident, of the largest rank */
     double host_bytes;       /* of the largest host: proportional sets of its ranks */
     double bytes_per_second; /* that a host's ranks move at once */
+    double worker_seconds;   /* that this allows a worker's update: copied out, added in */
 } ech_prediction;
 
 /**

@@ -15,6 +15,7 @@ typedef struct {
     double workers;
     double x;
     double seconds;
+    ech_prediction predicted;
 } sample;
 
 /* Wall seconds of a round, without the initial model's row: NaN if there was none. */
@@ -88,20 +89,81 @@ static int compare_samples(const void *left, const void *right)
     return a->seconds < b->seconds ? -1 : a->seconds > b->seconds ? 1 : 0;
 }
 
-static size_t measured_runs(const ech_runs *runs, sample *samples)
+bool ech_scaling_is_processes(const ech_run *run)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < runs->count; i++) {
+    return ech_run_setting_is(run, "workers_on", "rank") &&
+           ech_run_number(ech_run_fact(run, "ranks"), NAN) == ech_run_workers(run);
+}
+
+static ech_status measured_runs(const ech_runs *runs, sample *samples, size_t *count)
+{
+    ech_status status = ECH_OK;
+    *count = 0;
+    for (size_t i = 0; i < runs->count && status == ECH_OK; i++) {
         const ech_run *run = &runs->items[i];
-        const sample found = {.run = run,
-                              .ranks = ech_run_number(ech_run_fact(run, "ranks"), NAN),
-                              .workers = ech_run_workers(run),
-                              .seconds = round_seconds(run)};
+        sample found = {.run = run,
+                        .ranks = ech_run_number(ech_run_fact(run, "ranks"), NAN),
+                        .workers = ech_run_workers(run),
+                        .seconds = round_seconds(run)};
         if (isfinite(found.seconds) && isfinite(found.ranks) && found.workers > 0.0) {
-            samples[count++] = found;
+            status = ech_prediction_load(run->info->path, &found.predicted);
+            samples[(*count)++] = found;
         }
     }
-    return count;
+    return status;
+}
+
+typedef struct {
+    double sum;
+    double count;
+} mean;
+
+/* What is not known of a run counts for nothing. */
+static void add_to(mean *all, double value)
+{
+    if (isfinite(value)) {
+        all->sum += value;
+        all->count += 1.0;
+    }
+}
+
+static double value_of(const mean *all)
+{
+    return all->count > 0.0 ? all->sum / all->count : NAN;
+}
+
+static void add_memory(const sample *samples, size_t begin, size_t end, ech_scaling_point *point)
+{
+    mean rank = {0};
+    mean host = {0};
+    for (size_t i = begin; i < end; i++) {
+        add_to(&rank, ech_run_number(ech_run_fact(samples[i].run, "peak_rss_bytes"), NAN));
+        add_to(&host, ech_run_number(ech_run_fact(samples[i].run, "host_pss_bytes"), NAN));
+    }
+    point->rank_bytes = value_of(&rank);
+    point->host_bytes = value_of(&host);
+}
+
+static ech_prediction mean_prediction(const sample *samples, size_t begin, size_t end)
+{
+    mean seconds = {0};
+    mean rank = {0};
+    mean host = {0};
+    mean rate = {0};
+    mean worker = {0};
+    for (size_t i = begin; i < end; i++) {
+        const ech_prediction *one = &samples[i].predicted;
+        add_to(&seconds, one->round_seconds);
+        add_to(&rank, one->rank_bytes);
+        add_to(&host, one->host_bytes);
+        add_to(&rate, one->bytes_per_second);
+        add_to(&worker, one->worker_seconds);
+    }
+    return (ech_prediction){.round_seconds = value_of(&seconds),
+                            .rank_bytes = value_of(&rank),
+                            .host_bytes = value_of(&host),
+                            .bytes_per_second = value_of(&rate),
+                            .worker_seconds = value_of(&worker)};
 }
 
 /* The samples [begin, end) repeat one size, and ascend in seconds. */
@@ -123,6 +185,8 @@ static ech_scaling_point point_of(const sample *samples, size_t begin, size_t en
             point.phases[p] += ech_phase_of_run(run, (ech_phase)p) * share / (double)(end - begin);
         }
     }
+    add_memory(samples, begin, end, &point);
+    point.predicted = mean_prediction(samples, begin, end);
     return point;
 }
 
@@ -190,9 +254,10 @@ ech_status ech_scaling_create(const ech_runs *runs, ech_scaling *out)
     if (samples == NULL) {
         return ECH_ERR_MEMORY;
     }
-    const size_t count = measured_runs(runs, samples);
-    const ech_scaling_kind kind = count > 1 ? kind_of(samples, count) : ECH_SCALING_NONE;
-    ech_status status = ECH_OK;
+    size_t count = 0;
+    ech_status status = measured_runs(runs, samples, &count);
+    const ech_scaling_kind kind =
+        status == ECH_OK && count > 1 ? kind_of(samples, count) : ECH_SCALING_NONE;
     if (kind != ECH_SCALING_NONE) {
         out->kind = kind;
         status = label_samples(runs, kind, samples, count);
@@ -213,6 +278,11 @@ void ech_scaling_free(ech_scaling *scaling)
     }
     ech_free(scaling->curves);
     *scaling = (ech_scaling){0};
+}
+
+const char *ech_scaling_x_title(const ech_scaling *scaling)
+{
+    return scaling->kind == ECH_SCALING_STRONG ? "ranks" : "workers";
 }
 
 double ech_scaling_ideal(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at)

@@ -9,6 +9,7 @@
 #define ECH_REPORT_SCALING_H
 
 #include "apps/report/phases.h"
+#include "apps/report/prediction.h"
 #include "apps/report/run.h"
 
 typedef enum {
@@ -27,6 +28,9 @@ typedef struct {
     double
         phases[ECH_PHASE_COUNT]; /* seconds of a round, means over the repeats; start: of a run */
     size_t repeats;
+    /* means over the repeats, NaN where not known */
+    double rank_bytes, host_bytes;
+    ech_prediction predicted;
 } ech_scaling_point;
 
 /** One curve: runs that differ in size only. */
@@ -44,9 +48,16 @@ typedef struct {
     size_t count;
 } ech_scaling;
 
-/** Sort runs into a study; kind ECH_SCALING_NONE and no curves if they are none. ECH_ERR_MEMORY. */
+/** Has each worker a rank of its own? Such runs are a study apart. */
+bool ech_scaling_is_processes(const ech_run *run);
+
+/** Sort runs into a study; kind ECH_SCALING_NONE and no curves if they are none. @return ECH_OK;
+ *  ECH_ERR_MEMORY; what ech_prediction_load returns. */
 ech_status ech_scaling_create(const ech_runs *runs, ech_scaling *out);
 void ech_scaling_free(ech_scaling *scaling);
+
+/** What x counts: "ranks" or "workers". */
+const char *ech_scaling_x_title(const ech_scaling *scaling);
 
 /** Ideal seconds at point `at`, from the curve's smallest size. */
 double ech_scaling_ideal(ech_scaling_kind kind, const ech_scaling_curve *curve, size_t at);

@@ -98,13 +98,14 @@ static ech_status fill_rows(collection *all)
 
 static void print_rows(const collection *all)
 {
-    printf("%-44s %6s %8s %10s %10s %10s\n", "run", "ranks", "workers", "start s", "round s",
-           "peak MiB");
+    printf("%-44s %6s %8s %10s %10s %10s %10s %10s\n", "run", "ranks", "workers", "start s",
+           "round s", "predicted", "peak MiB", "predicted");
     for (size_t i = 0; i < all->count; i++) {
         const ech_study_row *row = &all->rows[i];
-        printf("%-44s %6llu %8llu %10.3f %10.4f %10.1f\n", row->run, (unsigned long long)row->ranks,
-               (unsigned long long)row->workers, row->start_seconds, row->round_seconds,
-               (double)row->peak_rss_bytes / (1 << 20));
+        printf("%-44s %6llu %8llu %10.3f %10.4f %10.4f %10.1f %10.1f\n", row->run,
+               (unsigned long long)row->ranks, (unsigned long long)row->workers, row->start_seconds,
+               row->round_seconds, row->predicted_round_seconds,
+               (double)row->peak_rss_bytes / (1 << 20), row->predicted_rank_bytes / (1 << 20));
     }
 }
 

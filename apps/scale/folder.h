@@ -5,7 +5,7 @@
  *     study.yaml       the study, effective
  *     base.yaml        what all runs share, effective
  *     jobs/NAME.sh     a job's script; NAME.runs its list of runs; collect.sh, submit.sh, runs.sh
- *     runs/ID/         a run: run.h5, run.json, log
+ *     runs/ID/         a run: plan.json (what was predicted), run.h5, run.json, log
  *     results.h5, results.csv, report/    made by the collector
  *
  * Not collective.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/report/phases.h"
+#include "apps/report/prediction.h"
 #include "apps/scale/folder.h"
 #include "io/results.h"
 #include "runtime/base/yaml.h"
@@ -42,6 +43,10 @@ static const ech_result_column columns[] = {
     COLUMN(wire_up_bytes, ECH_RESULT_U64),
     COLUMN(wire_down_bytes, ECH_RESULT_U64),
     COLUMN(peak_rss_bytes, ECH_RESULT_U64),
+    COLUMN(host_pss_bytes, ECH_RESULT_U64),
+    COLUMN(predicted_round_seconds, ECH_RESULT_REAL),
+    COLUMN(predicted_rank_bytes, ECH_RESULT_REAL),
+    COLUMN(predicted_host_bytes, ECH_RESULT_REAL),
     COLUMN(model_xxh128, ECH_RESULT_TEXT),
 };
 
@@ -86,6 +91,9 @@ static ech_status read_totals(const ech_yaml_node *totals, ech_study_row *out)
     if (status == ECH_OK) {
         snprintf(out->model_xxh128, sizeof out->model_xxh128, "%s", text);
         status = read_count(totals, "peak_rss_bytes", &out->peak_rss_bytes);
+    }
+    if (status == ECH_OK) {
+        status = read_count(totals, "host_pss_bytes", &out->host_pss_bytes);
     }
     if (status == ECH_OK) {
         status = read_real(seconds, "total", &out->total_seconds);
@@ -134,6 +142,16 @@ static void copy_setting(const ech_run *run, const char *key, char out[ECH_RESUL
     snprintf(out, ECH_RESULT_NAME_BYTES, "%s", value != NULL ? value : "");
 }
 
+static ech_status add_prediction(const ech_run *run, ech_study_row *out)
+{
+    ech_prediction predicted;
+    const ech_status status = ech_prediction_load(run->info->path, &predicted);
+    out->predicted_round_seconds = predicted.round_seconds;
+    out->predicted_rank_bytes = predicted.rank_bytes;
+    out->predicted_host_bytes = predicted.host_bytes;
+    return status;
+}
+
 ech_status ech_study_row_fill(const ech_study *study, const ech_study_run *what, const ech_run *run,
                               const char *totals_path, ech_study_row *out)
 {
@@ -154,7 +172,7 @@ ech_status ech_study_row_fill(const ech_study *study, const ech_study_run *what,
         status = read_totals(ech_yaml_root(totals), out);
     }
     ech_yaml_destroy(&totals);
-    return status;
+    return status == ECH_OK ? add_prediction(run, out) : status;
 }
 
 /* ---- the files ---- */

@@ -26,6 +26,9 @@ typedef struct {
     double samples_per_second, test_accuracy;
     uint64_t logical_up_bytes, logical_down_bytes, wire_up_bytes, wire_down_bytes; /* of the run */
     uint64_t peak_rss_bytes; /* of the largest rank */
+    uint64_t host_pss_bytes; /* of the largest host */
+    /* what `echelon plan` said before; NaN where it did not */
+    double predicted_round_seconds, predicted_rank_bytes, predicted_host_bytes;
 } ech_study_row;
 
 /**

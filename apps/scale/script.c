@@ -199,14 +199,16 @@ void ech_script_write_job(const ech_script_frame *frame, const ech_script_job *j
     add(&list, "list=", NULL, job->list);
     add(&list, "out=", NULL, job->out);
     add(&list, "ranks=", NULL, values.ranks);
-    add(&list, "hosts=", NULL, values.hosts);
-    add(&list, "ranks_per_host=", NULL, values.ranks_per_host);
     add(&list, "threads=", NULL, values.threads);
     add(&list, "walltime=", NULL, values.walltime);
     add(&list, "margin=", NULL, values.margin);
     add(&list, "keep=", NULL, frame->demands->keep_checkpoints ? "true" : "false");
     add(&list, "calibrate=", NULL, frame->demands->calibrate ? "true" : "false");
     add(&list, "collect=", NULL, job->collected ? values.collect : "");
+    if (frame->scheduler != ECH_SCHEDULER_LOCAL) { /* which has one machine, whatever the size */
+        add(&list, "hosts=", NULL, values.hosts);
+        add(&list, "ranks_per_host=", NULL, values.ranks_per_host);
+    }
     if (frame->scheduler == ECH_SCHEDULER_PBS) {
         add(&list, "script=", NULL, values.script);
     }

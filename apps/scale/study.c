@@ -21,8 +21,9 @@ void ech_study_job_name(const ech_study_job *job, char *text, size_t bytes)
     snprintf(text, bytes, "%s-r%u", ech_study_variant_name(job->variant), job->ranks);
 }
 
-size_t ech_study_run_sets(const ech_study *study, const ech_study_run *run,
-                          char room[ECH_STUDY_SETS_MAX][ECH_STUDY_SET_BYTES])
+/* What every run has a value of its own for. */
+static size_t size_sets(const ech_study_run *run,
+                        char room[ECH_STUDY_SETS_MAX][ECH_STUDY_SET_BYTES])
 {
     size_t count = 0;
     snprintf(room[count++], ECH_STUDY_SET_BYTES, "name=%s", run->id);
@@ -33,6 +34,13 @@ size_t ech_study_run_sets(const ech_study *study, const ech_study_run *run,
     if (run->transfer != NULL) {
         snprintf(room[count++], ECH_STUDY_SET_BYTES, "transfer=%.100s", run->transfer);
     }
+    return count;
+}
+
+size_t ech_study_run_sets(const ech_study *study, const ech_study_run *run,
+                          char room[ECH_STUDY_SETS_MAX][ECH_STUDY_SET_BYTES])
+{
+    size_t count = size_sets(run, room);
     if (study->jobs[run->job].variant == ECH_STUDY_PROCESSES) {
         snprintf(room[count++], ECH_STUDY_SET_BYTES, "leader=trains"); /* it is a worker's too */
         snprintf(room[count++], ECH_STUDY_SET_BYTES, "workers_on=rank");
@@ -70,7 +78,7 @@ static ech_status list_sets(const ech_config *config, set_list *out)
 static ech_status load_base(ech_study *study, set_list *sets)
 {
     char room[ECH_STUDY_SETS_MAX][ECH_STUDY_SET_BYTES];
-    const size_t own = ech_study_run_sets(study, &study->runs[0], room);
+    const size_t own = size_sets(&study->runs[0], room);
     for (size_t i = 0; i < own; i++) {
         sets->items[sets->count++] = room[i];
     }

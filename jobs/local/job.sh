@@ -9,13 +9,14 @@ config=jobs/demo.yaml               # configuration
 list=                               # runs, one a line; empty: the configuration alone
 out=out/demo-job                    # folder of the results
 ranks=2                             # MPI processes
-hosts=1                             # machines
-ranks_per_host=2                    # of a full machine
 threads=1                           # of each
 walltime=0                          # seconds; 0: no limit
 margin=0                            # seconds of it that are left for the end
 keep=true                           # checkpoints of runs that are done
 calibrate=false                     # first measure what predictions lack
+
+hosts=1 # this one
+ranks_per_host=$ranks
 
 # Echelon pins its ranks itself: the launcher leaves them unbound.
 launch() {

@@ -36,14 +36,17 @@ static void stop(void)
 
 TestSuite(report_scaling, .init = start, .fini = stop);
 
+static const char *workers_on = "any";
+
 /* A run whose rounds take `seconds`. */
 static void add_run(const char *model, uint32_t ranks, uint32_t workers, double seconds, int seed)
 {
     char config[256];
     char name[32];
     snprintf(config, sizeof config,
-             "seed: %d\nmodel: {name: %s}\ntopology: {workers: %u}\ntrain: {epochs: 0}\n", seed,
-             model, workers);
+             "seed: %d\nmodel: {name: %s}\ntopology: {workers: %u}\ntrain: {epochs: 0}\n"
+             "workers_on: %s\n",
+             seed, model, workers, workers_on);
     snprintf(name, sizeof name, "run%zu", path_count);
     const made_run run = {config, ranks, 1, 2, 1, 0, (seconds - 0.1) * ranks, false};
     make_record(io, folder, name, &run, paths[path_count]);
@@ -137,23 +140,112 @@ Test(report_scaling, runs_of_one_size_are_no_study)
     cr_expect_eq(study.count, 0);
 }
 
-Test(report_scaling, the_report_draws_it_with_what_others_published)
+/* Write the report. @return the text of one of its files. */
+static const char *draw(const char *name)
 {
-    add_run("resnet18", 2, 2, 1.0, 1);
-    add_run("resnet18", 2, 8, 2.0, 1);
+    static char text[1 << 18];
     char output[2 * ECH_TEST_PATH_BYTES];
     char path[3 * ECH_TEST_PATH_BYTES];
     snprintf(output, sizeof output, "%s/out", folder);
     const ech_report_request request = {given, path_count, output, true};
     cr_assert_eq(ech_report_write(io, &request), ECH_OK, "%s", ech_status_message());
-    snprintf(path, sizeof path, "%s/scaling-time.csv", output);
+    snprintf(path, sizeof path, "%s/%s", output, name);
     FILE *file = fopen(path, "rb");
-    cr_assert_not_null(file);
-    static char text[1 << 16];
-    cr_assert_gt(fread(text, 1, sizeof text - 1, file), 0);
+    cr_assert_not_null(file, "%s", path);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
+    return text;
+}
+
+Test(report_scaling, the_report_draws_it_with_what_others_published)
+{
+    add_run("resnet18", 2, 2, 1.0, 1);
+    add_run("resnet18", 2, 8, 2.0, 1);
+    const char *text = draw("scaling-time.csv");
     cr_expect_not_null(strstr(text, "Echelon,8,2,2,2\n"), "%s", text);
     cr_expect_not_null(strstr(text, "\"ideal, from the smallest size\",8,4,,\n"));
     cr_expect_not_null(
         strstr(text, "\"Flower, resnet18 (published, other machines)\",512,196.4,,"));
+}
+
+Test(report_scaling, a_rank_a_worker_and_many_a_rank_are_studies_apart)
+{
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("resnet18", 2, 32, 8.0, 1);
+    workers_on = "rank"; /* a rank a worker only where there are as many */
+    add_run("resnet18", 2, 2, 1.0, 1);
+    add_run("resnet18", 8, 8, 3.0, 1);
+    add_run("resnet18", 2, 64, 16.0, 1);
+    const char *text = draw("scaling-time-processes.csv");
+    cr_expect_not_null(strstr(text, "\nEchelon,2,1,1,1\nEchelon,8,3,3,3\n"), "%s", text);
+    cr_expect_null(strstr(text, "Echelon,32,"), "%s", text);
+    cr_expect_not_null(strstr(text, "\"Flower, resnet18 (published, other machines)\",512,"));
+    text = draw("scaling-time-pooled.csv");
+    cr_expect_not_null(strstr(text, ",32,8,8,8\n"), "%s", text);
+    cr_expect_not_null(strstr(text, ",64,16,16,16\n"), "%s", text);
+    text = draw("report.html");
+    cr_expect_not_null(strstr(text, "Weak scaling: a rank a worker (processes)"));
+    cr_expect_not_null(strstr(text, "Scaling over workers: many workers a rank (pooled)"));
+}
+
+/* ---- predictions ---- */
+
+static void predict(size_t run, double seconds, double rank_bytes, bool calibrated)
+{
+    char directory[ECH_TEST_PATH_BYTES + 16];
+    char path[ECH_TEST_PATH_BYTES];
+    char plan[512];
+    snprintf(directory, sizeof directory, "%s/run%zu", folder, run);
+    snprintf(plan, sizeof plan,
+             "{\"memory\": {\"rank_bytes\": %.0f, \"host_bytes\": 1, \"calibrated\": %s}, "
+             "\"seconds\": {\"round\": %.17g}, "
+             "\"bandwidth\": {\"bytes_per_second\": 8e9, \"worker_seconds\": 0.125}}",
+             rank_bytes, calibrated ? "true" : "false", seconds);
+    ech_test_write_text(directory, "plan.json", plan, path);
+}
+
+Test(report_scaling, predictions_stand_beside_what_was_measured)
+{
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("resnet18", 2, 32, 8.0, 1);
+    add_run("resnet18", 2, 64, 16.0, 1); /* which nobody planned */
+    predict(0, 2.5, 123456789 * 0.9, true);
+    predict(1, 7.2, 5e8, false);
+    study_runs();
+    const ech_scaling_point *points = study.curves[0].points;
+    cr_expect_eq(points[0].predicted.round_seconds, 2.5);
+    cr_expect_eq(points[0].rank_bytes, 123456789);
+    cr_expect(isnan(points[1].predicted.rank_bytes), "MPI's own memory is not in it");
+    cr_expect(isnan(points[2].predicted.round_seconds));
+    const char *text = draw("scaling-predicted-time.csv");
+    cr_expect_not_null(strstr(text, "\"Echelon, predicted\",8,2.5\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "\"Echelon, predicted\",32,7.2\n"), "%s", text);
+    text = draw("report.html");
+    cr_expect_not_null(strstr(text, "time of a round 25.0 %, memory of the largest rank 10.0 %"));
+    cr_expect_not_null(strstr(text, "+25.0 %"));
+    cr_expect_not_null(strstr(text, "-10.0 %"), "of 8 s, 7.2");
+}
+
+Test(report_scaling, the_slope_stands_beside_what_memory_allows)
+{
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("resnet18", 2, 32, 8.0, 1);
+    predict(1, 7.2, 5e8, true);
+    const char *text = draw("report.html");
+    cr_expect_not_null(strstr(text, "<td>250 ms</td><td>125 ms</td><td>2.00</td><td>8.00 GB</td>"),
+                       "%.3000s", strstr(text, "Seconds that a worker adds"));
+}
+
+Test(report_scaling, a_plan_that_cannot_be_read_is_named)
+{
+    char path[ECH_TEST_PATH_BYTES];
+    char directory[ECH_TEST_PATH_BYTES + 16];
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("resnet18", 2, 32, 8.0, 1);
+    snprintf(directory, sizeof directory, "%s/run1", folder);
+    ech_test_write_text(directory, "plan.json", "{\"seconds\": {\"round\": soon}}", path);
+    cr_assert_eq(ech_runs_open(io, given, path_count, &runs), ECH_OK);
+    cr_expect_eq(ech_scaling_create(&runs, &study), ECH_ERR_CONFIG);
+    cr_expect_not_null(strstr(ech_status_message(), "run1/plan.json:1"), "%s",
+                       ech_status_message());
 }

@@ -68,6 +68,9 @@ Test(scale_local, a_study_becomes_a_table_and_a_report)
     cr_expect_not_null(strstr(csv, ",72,72,"), "%s", csv);
     cr_expect_not_null(strstr(csv, "model-pooled-w3-r1-1,tinynet,pooled,shared,1,1,1,3,1,3,"));
     cr_expect_not_null(strstr(read_file("report/report.html"), "scaling-time"));
+    const char *plan = read_file("runs/model-pooled-w3-r1-1/plan.json");
+    cr_expect_not_null(strstr(plan, "\"ranks\": 1"), "%s", plan);
+    cr_expect_not_null(strstr(read_file("results.csv"), ",predicted_round_seconds,"));
     char path[2 * PATH_BYTES];
     snprintf(path, sizeof path, "%s/results.h5", out);
     result = program_run((const char *[]){"inspect", path, "--json", NULL});

@@ -110,6 +110,11 @@ Test(scale_study, a_run_is_the_base_with_its_own_keys)
     cr_expect_str_eq(sets[2], "model.name=tinynet");
     cr_expect_str_eq(sets[3], "leader=trains");
     cr_expect_str_eq(sets[4], "workers_on=rank");
+    ech_study_clear(&study);
+    load("config: base.yaml\nvariants: [processes, pooled]\nworkers: [2]\nranks: [1]\n");
+    cr_expect_eq(ech_study_run_sets(&study, &study.runs[1], sets), 2);
+    cr_expect_not_null(strstr(study.base_text, "workers_on: any"), "%s", study.base_text);
+    cr_expect_not_null(strstr(study.base_text, "leader: auto"), "what one variant sets is its own");
 }
 
 Test(scale_study, mistakes_are_told_before_any_job)
