@@ -69,7 +69,19 @@ void ech_learner_reset_times(ech_learner *learner)
 
 static uint64_t index_at(const ech_training_job *job, uint64_t i)
 {
-    return job->indices != NULL ? job->indices[i] : i;
+    return job->indices != NULL && job->fetch == NULL ? job->indices[i] : i;
+}
+
+static ech_status check_label(const ech_learner *learner, const ech_samples *samples,
+                              uint64_t sample)
+{
+    const uint64_t label = ech_samples_label(samples, sample);
+    if (label >= learner->options.network->classes) {
+        return ech_fail(ECH_ERR_ARGUMENT, "sample %llu: label %llu, but there are %u classes",
+                        (unsigned long long)sample, (unsigned long long)label,
+                        learner->options.network->classes);
+    }
+    return ECH_OK;
 }
 
 static ech_status check_job(const ech_learner *learner, const ech_training_job *job)
@@ -81,7 +93,7 @@ static ech_status check_job(const ech_learner *learner, const ech_training_job *
                         (unsigned long long)job->index_count);
     }
     const ech_status status = ech_schedule_check(&training->schedule);
-    if (status != ECH_OK) {
+    if (status != ECH_OK || job->fetch != NULL) {
         return status;
     }
     for (uint64_t i = 0; i < job->index_count; i++) {
@@ -91,11 +103,9 @@ static ech_status check_job(const ech_learner *learner, const ech_training_job *
                             (unsigned long long)job->worker, (unsigned long long)sample,
                             (unsigned long long)job->samples->count);
         }
-        const uint64_t label = ech_samples_label(job->samples, sample);
-        if (label >= learner->options.network->classes) {
-            return ech_fail(ECH_ERR_ARGUMENT, "sample %llu: label %llu, but there are %u classes",
-                            (unsigned long long)sample, (unsigned long long)label,
-                            learner->options.network->classes);
+        const ech_status labelled = check_label(learner, job->samples, sample);
+        if (labelled != ECH_OK) {
+            return labelled;
         }
     }
     return ECH_OK;
@@ -131,19 +141,45 @@ typedef struct {
     ech_random augmentation; /* this epoch's stream */
 } run;
 
+/* The samples of a batch: `numbers` of them, or, without numbers, the first ones. */
+typedef struct {
+    ech_samples samples;
+    const uint32_t *numbers;
+    uint32_t count;
+} batch_samples;
+
+static ech_status gather(const run *r, uint64_t first, batch_samples *out)
+{
+    const ech_training_job *job = r->job;
+    const uint64_t left = job->index_count - first;
+    out->count = left < job->training->batch ? (uint32_t)left : job->training->batch;
+    out->numbers = r->learner->order + first;
+    if (job->fetch == NULL) {
+        out->samples = *job->samples;
+        return ECH_OK;
+    }
+    ech_status status = job->fetch(job->fetch_user, out->numbers, out->count, &out->samples);
+    out->numbers = NULL;
+    for (uint32_t i = 0; i < out->count && status == ECH_OK; i++) {
+        status = check_label(r->learner, &out->samples, i);
+    }
+    return status;
+}
+
 /* Loss of the batch's samples and its gradient at the logits. */
-static double batch_loss(const run *r, const uint32_t *samples, uint32_t count, epoch_sums *sums)
+static double batch_loss(const run *r, const batch_samples *batch, epoch_sums *sums)
 {
     ech_learner *learner = r->learner;
     const uint32_t classes = learner->options.network->classes;
     const float *logits = ech_plan_logits(learner->plan);
     float *gradient = ech_plan_logits_gradient(learner->plan);
     double loss = 0.0;
-    for (uint32_t i = 0; i < count; i++) {
-        const ech_sample_loss one =
-            ech_cross_entropy(ECH_PRECISION_FLOAT, logits + (size_t)i * classes, classes,
-                              ech_samples_label(r->job->samples, samples[i]), 1.0 / (double)count,
-                              gradient + (size_t)i * classes, learner->scratch);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const uint64_t number = batch->numbers != NULL ? batch->numbers[i] : i;
+        const ech_sample_loss one = ech_cross_entropy(
+            ECH_PRECISION_FLOAT, logits + (size_t)i * classes, classes,
+            ech_samples_label(&batch->samples, number), 1.0 / (double)batch->count,
+            gradient + (size_t)i * classes, learner->scratch);
         loss += one.loss;
         sums->correct += one.correct;
     }
@@ -163,16 +199,16 @@ static ech_status train_batch(run *r, uint32_t epoch, uint64_t batch, epoch_sums
 {
     ech_learner *learner = r->learner;
     const ech_training_job *job = r->job;
-    const uint64_t first = batch * job->training->batch;
-    const uint64_t left = job->index_count - first;
-    const uint32_t count = left < job->training->batch ? (uint32_t)left : job->training->batch;
-    const uint32_t *samples = learner->order + first;
     const ech_batch_key key = {job->seed, job->round, job->worker, epoch, batch};
-
-    ech_batch_make(learner->maker, learner->plan, job->samples, samples, 0, count,
+    batch_samples own;
+    const ech_status status = gather(r, batch * job->training->batch, &own);
+    if (status != ECH_OK) {
+        return status;
+    }
+    ech_batch_make(learner->maker, learner->plan, &own.samples, own.numbers, 0, own.count,
                    &job->training->augmentation, &r->augmentation);
     ech_plan_forward(learner->plan, true, &key);
-    const double loss = batch_loss(r, samples, count, sums);
+    const double loss = batch_loss(r, &own, sums);
     if (!isfinite(loss)) {
         return ech_fail(ECH_ERR_NUMERIC,
                         "round %llu, worker %llu, epoch %u, batch %llu: the loss is not finite",

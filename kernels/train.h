@@ -119,6 +119,12 @@ typedef struct {
     const ech_samples *samples;
     const uint32_t *indices; /* the worker's samples; NULL: the first index_count */
     uint64_t index_count;
+    /* NULL: all samples are in place. Otherwise `samples` and `indices` are not looked at: called
+     * for each batch, with the numbers of its samples below index_count, it brings these, in their
+     * order; its failure is the job's. */
+    ech_status (*fetch)(void *fetch_user, const uint32_t *numbers, uint32_t count,
+                        ech_samples *batch);
+    void *fetch_user;
     const ech_training *training;
     ech_state_view start;
     const float *correction;         /* NULL, or value_count floats d: each optimizer step ends with

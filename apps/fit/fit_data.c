@@ -240,6 +240,13 @@ ech_status ech_fit_data_worker(ech_fit_data *data, uint64_t worker, const ech_sh
     return ECH_OK;
 }
 
+ech_status ech_fit_data_pick(ech_fit_data *data, uint64_t worker, const uint32_t *numbers,
+                             uint32_t count, ech_fit_part *out)
+{
+    assert(data->shards != NULL); /* a file's data are all in place */
+    return ech_fit_shards_pick(data->shards, worker, numbers, count, out);
+}
+
 ech_status ech_fit_data_test(ech_fit_data *data, uint64_t first, uint64_t count, ech_fit_part *out)
 {
     assert(data->header.present);

@@ -8,6 +8,7 @@
 #ifndef ECH_APPS_FIT_DATA_H
 #define ECH_APPS_FIT_DATA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "apps/fit_options.h"
@@ -44,6 +45,7 @@ typedef struct {
     ech_fit_part part;
     const uint32_t *indices; /* NULL: all of the part, in order */
     uint64_t count;
+    bool in_batches; /* more than this rank holds at once: ech_fit_data_pick brings them */
 } ech_fit_worker;
 
 /**
@@ -75,6 +77,11 @@ uint64_t ech_fit_data_count(const ech_fit_data *data, uint64_t worker);
  */
 ech_status ech_fit_data_worker(ech_fit_data *data, uint64_t worker, const ech_shard_pause *pause,
                                ech_fit_worker *out);
+
+/** A batch, at most train.batch, of the samples of a worker that comes `in_batches`: by their
+ *  numbers, 0 to count - 1. Valid and errors as above. */
+ech_status ech_fit_data_pick(ech_fit_data *data, uint64_t worker, const uint32_t *numbers,
+                             uint32_t count, ech_fit_part *out);
 
 /** Test samples from `first` on: `count` of them or, where they have to be read from a file, as
  *  many as this rank holds at once, at least one. Valid and errors as above. */

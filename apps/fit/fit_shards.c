@@ -4,11 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "apps/fit/fit_shards_room.h"
 #include "runtime/base/memory.h"
 #include "runtime/mpi/window.h"
-
-/* A rank that reads test samples from their file reads at least so many at once. */
-enum { STAGE_LEAST = 64 };
 
 #define ABSENT UINT64_MAX
 
@@ -82,48 +80,31 @@ static ech_status check_set(const loading *load)
                            source->worker_count);
 }
 
-static uint64_t stage_of(const ech_shards *set)
-{
-    const uint64_t largest = ech_shards_largest(set);
-    const uint64_t tests = set->info.samples[ECH_DATA_TEST];
-    const uint64_t some = tests < STAGE_LEAST ? tests : STAGE_LEAST;
-    return largest > some ? largest : some;
-}
-
-ech_fit_shards_room ech_fit_shards_room_of(const ech_shards *set, uint64_t samples, uint32_t ranks,
-                                           bool has_strays, uint64_t memory_bytes)
-{
-    const uint64_t sample_bytes = ech_dataset_sample_bytes(&set->info) + 1;
-    const uint64_t tests = set->info.samples[ECH_DATA_TEST];
-    const uint64_t stage = stage_of(set);
-    const uint64_t staged_bytes = has_strays ? ranks * stage * sample_bytes : 0;
-    const uint64_t kept_bytes = (samples + tests) * sample_bytes;
-    if (memory_bytes == UINT64_MAX || kept_bytes + staged_bytes <= memory_bytes) {
-        return (ech_fit_shards_room){samples, tests, has_strays ? stage : 0};
-    }
-    return (ech_fit_shards_room){.stage = stage};
-}
-
 static ech_status plan_host(const loading *load, int host)
 {
     const ech_fit_data_source *source = load->source;
-    const uint64_t memory = source->options->data.memory_bytes;
     const uint64_t sample_bytes = ech_dataset_sample_bytes(&load->set.info) + 1;
-    const bool has_strays = ech_machine_host_count(source->machine) > 1;
+    const uint64_t least = ech_fit_shards_least(&load->set, source->options->train.batch);
     ech_fit_shards_room *plan = &load->plans[host];
     int ranks = 0;
     ech_machine_ranks_of(source->machine, host, &ranks);
-    *plan = ech_fit_shards_room_of(&load->set, plan->samples, (uint32_t)ranks, has_strays, memory);
-    const uint64_t staged_bytes = (uint64_t)ranks * plan->stage * sample_bytes;
-    if (memory == UINT64_MAX || staged_bytes <= memory) {
+    const ech_fit_shards_host facts = {
+        .samples = plan->samples,
+        .ranks = (uint32_t)ranks,
+        .has_strays = ech_machine_host_count(source->machine) > 1,
+        .batch = source->options->train.batch,
+        .memory_bytes = source->options->data.memory_bytes,
+    };
+    *plan = ech_fit_shards_room_of(&load->set, &facts);
+    if (plan->samples > 0 || plan->tests > 0 || plan->stage >= least) {
         return ECH_OK;
     }
     return ech_config_fail(source->config, "data.memory",
-                           "expected at least %llu bytes: each of host %s's %d ranks holds the "
-                           "%llu samples of the largest worker",
-                           (unsigned long long)staged_bytes,
+                           "expected at least %llu bytes: each of host %s's %d ranks holds a batch "
+                           "of %llu samples",
+                           (unsigned long long)((uint64_t)ranks * least * sample_bytes),
                            ech_machine_host_name(source->machine, host), ranks,
-                           (unsigned long long)plan->stage);
+                           (unsigned long long)least);
 }
 
 static ech_status plan_hosts(loading *load)
@@ -428,8 +409,26 @@ ech_status ech_fit_shards_worker(ech_fit_shards *shards, uint64_t worker,
         out->part = part_at(shards, ECH_DATA_TRAIN, places[worker], count);
         return ECH_OK;
     }
-    return read_to_stage(shards, ECH_DATA_TRAIN, shards->set.offsets[worker], count, pause,
-                         &out->part);
+    out->in_batches = count > shards->plan.stage;
+    return out->in_batches ? ECH_OK
+                           : read_to_stage(shards, ECH_DATA_TRAIN, shards->set.offsets[worker],
+                                           count, pause, &out->part);
+}
+
+ech_status ech_fit_shards_pick(ech_fit_shards *shards, uint64_t worker, const uint32_t *numbers,
+                               uint32_t count, ech_fit_part *out)
+{
+    const uint64_t first = shards->set.offsets[worker];
+    const uint64_t sample_bytes = ech_dataset_sample_bytes(&shards->facts.info);
+    ech_status status = ECH_OK;
+    assert(count <= shards->plan.stage);
+    for (uint32_t i = 0; i < count && status == ECH_OK; i++) {
+        assert(numbers[i] < ech_fit_shards_count(shards, worker));
+        status = ech_shard_reader_read(shards->reader, ECH_DATA_TRAIN, first + numbers[i], 1,
+                                       shards->images + i * sample_bytes, shards->labels + i, NULL);
+    }
+    *out = (ech_fit_part){.images = shards->images, .labels = shards->labels, .count = count};
+    return status;
 }
 
 ech_status ech_fit_shards_test(ech_fit_shards *shards, uint64_t first, uint64_t count,

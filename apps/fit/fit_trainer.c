@@ -53,6 +53,22 @@ static ech_samples samples_of(const ech_fit_part *part)
                          .count = part->count};
 }
 
+/* Whose batches are to be read. */
+typedef struct {
+    ech_fit_data *data;
+    uint64_t worker;
+} batch_source;
+
+static ech_status fetch_batch(void *user, const uint32_t *numbers, uint32_t count, ech_samples *out)
+{
+    const batch_source *source = user;
+    ech_fit_part part = {0};
+    const ech_status status =
+        ech_fit_data_pick(source->data, source->worker, numbers, count, &part);
+    *out = samples_of(&part);
+    return status;
+}
+
 static ech_status train(void *self, const ech_train_request *request, ech_state_view global,
                         ech_state update, ech_train_result *result)
 {
@@ -69,6 +85,7 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
         return status;
     }
     const ech_samples samples = samples_of(&own.part);
+    batch_source source = {trainer->data, request->worker};
     ech_training training = trainer->training;
     training.epochs = request->epochs;
     training.optimizer.proximal = request->proximal;
@@ -79,6 +96,8 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
         .samples = &samples,
         .indices = own.indices,
         .index_count = own.count,
+        .fetch = own.in_batches ? fetch_batch : NULL,
+        .fetch_user = &source,
         .training = &training,
         .start = global,
         .correction = request->correction,

@@ -16,7 +16,7 @@ static const ech_option options[] = {
      .least = 1,
      .most = 0x1p53,
      .help = "with data.shards: bytes of samples that a host keeps at most; where its workers' do "
-             "not fit, a rank reads a worker's samples when it trains it"},
+             "not fit, a rank reads a worker's samples when it trains it, or each batch's"},
     {.key = "data.file",
      .type = ECH_OPTION_PATH,
      .only_if = "data.shards=",

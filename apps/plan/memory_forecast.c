@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "apps/fit/fit_data.h"
-#include "apps/fit/fit_shards.h"
+#include "apps/fit/fit_shards_room.h"
 #include "kernels/train.h"
 #include "runtime/base/memory.h"
 #include "runtime/fed/sum.h"
@@ -135,8 +135,14 @@ static ech_fit_shards_room shards_room(const ech_subject *subject)
             samples += subject->tree.samples[worker];
         }
     }
-    return ech_fit_shards_room_of(&subject->shards, samples, subject->ranks_per_host,
-                                  subject->hosts > 1, subject->options.data.memory_bytes);
+    const ech_fit_shards_host host = {
+        .samples = samples,
+        .ranks = subject->ranks_per_host,
+        .has_strays = subject->hosts > 1,
+        .batch = subject->options.train.batch,
+        .memory_bytes = subject->options.data.memory_bytes,
+    };
+    return ech_fit_shards_room_of(&subject->shards, &host);
 }
 
 static void add_data(const ech_subject *subject, ech_memory_forecast *out)

@@ -28,6 +28,9 @@ static const char three_hosts[] = "MPIR_CVAR_NUM_CLIQUES=3";
 /* Below what the samples of one host take (0.2 MB), enough for three ranks' largest worker. */
 static const char little_memory[] = "data.memory=150000";
 
+/* Below what a rank's largest worker takes, more than its batches of four. */
+static const char least_memory[] = "data.memory=20000";
+
 static char data_set[SETTING_BYTES];         /* data.file=... */
 static char shard_sets[SETS][SETTING_BYTES]; /* data.shards=...: of 1, 2, 3 files */
 
@@ -120,6 +123,9 @@ Test(fit_shards, read_worker_by_worker_they_give_the_data_sets_model)
         {.ranks = 4, .environment = two_hosts, .sets = {shard_sets[1], little_memory}},
         {.ranks = 3, .environment = two_hosts, .sets = {shard_sets[0], little_memory}},
         {.ranks = 2, .sets = {shard_sets[1], little_memory, "aggregators=materialised"}},
+        {.ranks = 1, .sets = {shard_sets[1], least_memory}},
+        {.ranks = 2, .sets = {shard_sets[2], least_memory}},
+        {.ranks = 4, .environment = two_hosts, .sets = {shard_sets[2], least_memory}},
     };
     expect_all_alike(runs, sizeof runs / sizeof *runs);
 }
@@ -182,14 +188,17 @@ Test(fit_shards, a_damaged_shard_stops_the_start_on_the_host_that_needs_it_alone
 
 Test(fit_shards, a_damaged_shard_stops_a_run_that_reads_worker_by_worker)
 {
+    static const char *const memories[] = {little_memory, least_memory};
     flip_at("set-1/shard-00000.h5", 50000);
-    const fit_run run = {.ranks = 1,
-                         .sets = {shard_sets[0], little_memory, "strategy.participation=1.0"}};
-    ech_child_result result = fit_folder_run(&run);
-    cr_expect_eq(result.exit_code, 2, "%s", result.errors);
-    cr_expect_not_null(strstr(result.errors, "set-1/shard-00000.h5: damaged: sample "), "%s",
-                       result.errors);
-    ech_child_result_free(&result);
+    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++) {
+        const fit_run run = {.ranks = 1,
+                             .sets = {shard_sets[0], memories[i], "strategy.participation=1.0"}};
+        ech_child_result result = fit_folder_run(&run);
+        cr_expect_eq(result.exit_code, 2, "%s", result.errors);
+        cr_expect_not_null(strstr(result.errors, "set-1/shard-00000.h5: damaged: sample "), "%s",
+                           result.errors);
+        ech_child_result_free(&result);
+    }
 }
 
 Test(fit_shards, a_missing_or_foreign_shard_is_named)
@@ -222,7 +231,7 @@ Test(fit_shards, keys_that_do_not_go_together_are_refused)
     expect_refused(&(fit_run){.sets = {data_set, little_memory}},
                    "data.memory: expected data.shards with it", "");
     expect_refused(&(fit_run){.sets = {shard_sets[0], "data.memory=1000"}},
-                   "data.memory: expected at least ", "2 ranks holds the ");
+                   "data.memory: expected at least 6280 bytes", "2 ranks holds a batch of 4");
     expect_refused(&(fit_run){.sets = {"data.shards=/nowhere"}},
                    "/nowhere: cannot open: No such file", "");
 }

@@ -97,6 +97,77 @@ Test(kernels_train, no_epochs_return_the_model_as_it_came)
     ech_test_free_state(&start);
 }
 
+/* Where the samples of a batch are put when they are asked for. */
+typedef struct {
+    uint8_t images[16 * 28 * 28];
+    uint8_t labels[16];
+    uint32_t batches;
+    uint32_t fails_at;
+} shelf;
+
+static ech_status fetch(void *user, const uint32_t *numbers, uint32_t count, ech_samples *batch)
+{
+    shelf *to = user;
+    const size_t bytes = sizeof to->images / 16;
+    cr_assert_leq(count, 16);
+    if (++to->batches == to->fails_at) {
+        return ech_fail(ECH_ERR_FILE, "batch %u cannot be read", to->batches);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(to->images + i * bytes, data.images + numbers[i] * bytes, bytes);
+        to->labels[i] = data.labels[numbers[i]];
+    }
+    *batch = (ech_samples){to->images, to->labels, 1, count};
+    return ECH_OK;
+}
+
+static ech_status train_from(shelf *from, const ech_training *training, ech_training_result *result)
+{
+    ech_state start = ech_test_state_of(network);
+    ech_learner *learner = ech_test_learner(network, training->batch, 1, ECH_ENGINE_LANES);
+    ech_network_initialise(network, 1, start);
+    const ech_training_job job = {
+        .seed = 1,
+        .round = 2,
+        .worker = 3,
+        .index_count = SAMPLES,
+        .fetch = fetch,
+        .fetch_user = from,
+        .training = training,
+        .start = ech_test_view_of(start),
+    };
+    const ech_status status = ech_learner_train(learner, &job, update, result);
+    ech_learner_destroy(&learner);
+    ech_test_free_state(&start);
+    return status;
+}
+
+Test(kernels_train, samples_that_come_batch_by_batch_give_the_same_bits)
+{
+    const ech_training training = {.epochs = 2, .batch = 16, .optimizer = {.lr = 0.05}};
+    ech_training_result result;
+    static shelf empty;
+    const ech_hash128 expected =
+        ech_test_trained_hash(network, &data, &training, 1, ECH_ENGINE_LANES);
+    cr_assert_eq(train_from(&empty, &training, &result), ECH_OK, "%s", ech_status_message());
+    const ech_hash128 hash = ech_layout_hash_values(network->layout, update.values);
+    cr_expect(ech_hash_equal(hash, expected));
+    cr_expect_eq(empty.batches, 2 * 4);
+    cr_expect_eq(result.steps, 2 * 4);
+}
+
+Test(kernels_train, a_batch_that_does_not_come_ends_the_training)
+{
+    const ech_training training = {.epochs = 2, .batch = 16, .optimizer = {.lr = 0.05}};
+    ech_training_result result;
+    static shelf bad = {.fails_at = 3};
+    cr_expect_eq(train_from(&bad, &training, &result), ECH_ERR_FILE);
+    cr_expect_str_eq(ech_status_message(), "batch 3 cannot be read");
+    static shelf wrong;
+    data.labels[7] = 10;
+    cr_expect_eq(train_from(&wrong, &training, &result), ECH_ERR_ARGUMENT);
+}
+
 Test(kernels_train, an_epoch_overfits_when_repeated)
 {
     ech_training_result result;

@@ -1,11 +1,15 @@
 #define _GNU_SOURCE
+#include <errno.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "runtime/base/memory.h"
 #include "runtime/mpi/hardware.h"
 #include "runtime/mpi/pin.h"
 #include "tests/mpi_case.h"
 
-enum { RANKS_MAX = 4, CROWD_OF_THREADS = 100000 };
+enum { RANKS_MAX = 4, CROWD_OF_THREADS = 100000, PAGES = 64 };
 
 static void gather_sets(ech_machine *machine, cpu_set_t *all)
 {
@@ -35,6 +39,36 @@ static void pinned_ranks_share_no_core(void)
                        "ranks %d and %d share cores", i, j);
         }
     }
+    ech_machine_destroy(&machine);
+}
+
+/* Pages come from the domain of whoever touches them first: a rank's own, once it is pinned. */
+static void memory_comes_from_the_domain_of_its_rank(void)
+{
+    const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    ech_machine *machine = NULL;
+    ech_pin_result result;
+    void *pages[PAGES];
+    int nodes[PAGES];
+    unsigned cpu = 0;
+    unsigned node = 0;
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
+    mpi_expect_ok(ech_pin_ranks(machine, 1, &result));
+    char *block = ech_alloc(PAGES * page_bytes);
+    mpi_expect(block != NULL, "no memory");
+    ech_memory_populate(block, PAGES * page_bytes);
+    for (size_t i = 0; i < PAGES; i++) {
+        pages[i] = block + i * page_bytes;
+    }
+    mpi_expect(getcpu(&cpu, &node) == 0, "the domain is not told");
+    const long asked = syscall(SYS_move_pages, 0, PAGES, pages, NULL, nodes, 0);
+    const bool may_ask = asked == 0 || (errno != EPERM && errno != ENOSYS);
+    mpi_expect(asked == 0 || !may_ask, "move_pages fails with %d", errno);
+    for (int i = 0; asked == 0 && result.outcome == ECH_PIN_DONE && i < PAGES; i++) {
+        mpi_expect(nodes[i] == (int)node, "page %d lies in domain %d, cpu %u in %u", i, nodes[i],
+                   cpu, node);
+    }
+    ech_free(block);
     ech_machine_destroy(&machine);
 }
 
@@ -97,6 +131,8 @@ static void the_hardware_is_described(void)
 static const mpi_case pin_cases[] = {
     {"pin_pinned_ranks_share_no_core", 2, .seconds = 20, .run = pinned_ranks_share_no_core},
     {"pin_more_ranks_than_many_a_machine_has", 4, .seconds = 20, .run = pinned_ranks_share_no_core},
+    {"pin_memory_comes_from_the_domain_of_its_rank", 2, .seconds = 20,
+     .run = memory_comes_from_the_domain_of_its_rank},
     {"pin_a_crowd_is_left_alone", 2, .seconds = 20, .run = a_crowd_is_left_alone},
     {"pin_what_the_launcher_bound_stays", 3, .seconds = 20, .run = what_the_launcher_bound_stays},
     {"hardware_is_described", 1, .seconds = 20, .run = the_hardware_is_described},
