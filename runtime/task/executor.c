@@ -123,6 +123,11 @@ ech_status ech_executor_run_program(ech_executor *executor, ech_program program,
     return status != ECH_OK ? ech_fail(status, "%s", message) : kept;
 }
 
+void ech_executor_look_after(ech_executor *executor, ech_service service)
+{
+    executor->service = service;
+}
+
 int ech_executor_rank(const ech_executor *executor)
 {
     return executor->rank;

@@ -60,6 +60,7 @@ struct ech_executor {
     ech_task_context *current;    /* the innermost task that this rank runs; NULL in the program */
     uint32_t open_children;       /* of the program */
     const ech_future *continuing; /* whose continuation runs; NULL: none */
+    ech_service service;
 };
 
 /** What is common to all ranks' executors; the variant then fills in its part. */

@@ -126,6 +126,18 @@ ech_status ech_executor_run(ech_executor *executor, ech_program program, void *u
 int ech_executor_main(const ech_app_registry *apps, const ech_executor_options *options,
                       ech_program program, void *user);
 
+/** What rank 0 looks after beside its tasks, such as a connection: called while it waits, between
+ * tasks and from `ech_task_yield`, at least every `every_ns` while it has nothing to do. It must
+ * neither wait nor submit. */
+typedef struct {
+    bool (*call)(void *user); /* true: something had happened; NULL: nothing to look after */
+    void *user;
+    uint64_t every_ns;
+} ech_service;
+
+/** Rank 0's, from within the program; the one before is replaced. `threads` and `mpi` only. */
+void ech_executor_look_after(ech_executor *executor, ech_service service);
+
 int ech_executor_rank(const ech_executor *executor);
 int ech_executor_rank_count(const ech_executor *executor);
 int ech_executor_host(const ech_executor *executor);

@@ -142,10 +142,18 @@ static bool poll_counted(ech_pool *pool, uint32_t depth)
     return found;
 }
 
+/* How long it may sleep, by its messages and by what else it looks after. */
+static uint64_t longest_sleep_ns(ech_pool *pool)
+{
+    const uint64_t sleep_ns = pool->nap_ns != NULL ? pool->nap_ns(pool) : sleep_max_ns;
+    const ech_service *service = &pool->executor->service;
+    return service->call != NULL && service->every_ns < sleep_ns ? service->every_ns : sleep_ns;
+}
+
 static void sleep_unless_work(ech_pool *pool, uint32_t depth)
 {
     const uint32_t floor = ech_gather_floor(pool, depth);
-    const uint64_t nap_ns = pool->nap_ns != NULL ? pool->nap_ns(pool) : sleep_max_ns;
+    const uint64_t nap_ns = longest_sleep_ns(pool);
     if (nap_ns == 0) {
         return;
     }
@@ -180,7 +188,7 @@ void ech_pool_idle(ech_pool *pool, uint32_t depth)
             return;
         }
         sleep_unless_work(pool, depth);
-        if (!pool->quiet || pool->nap_ns == NULL) {
+        if (!pool->quiet || pool->nap_ns == NULL || pool->executor->service.call != NULL) {
             return;
         }
     }

@@ -36,7 +36,9 @@ bool ech_pool_serve(ech_pool *pool)
     const bool read =
         atomic_load_explicit(&pool->head->records_waiting, memory_order_relaxed) != 0 &&
         ech_pool_read_records(pool);
-    return (pool->serve != NULL && pool->serve(pool)) || gathered || read;
+    const ech_service *service = &pool->executor->service;
+    const bool looked_after = service->call != NULL && service->call(service->user);
+    return (pool->serve != NULL && pool->serve(pool)) || gathered || read || looked_after;
 }
 
 /* What has come back goes first: whoever waits for it should see it before another task begins. */
