@@ -4,34 +4,10 @@
 #include <stdlib.h>
 
 #include "apps/command.h"
+#include "apps/fit/fit_enter.h"
 #include "apps/fit/fit_job.h"
 #include "apps/fit/fit_line.h"
 #include "apps/fit_options.h"
-#include "runtime/mpi/comm.h"
-#include "runtime/mpi/guard.h"
-#include "runtime/mpi/interrupt.h"
-
-static ech_status run(const ech_fit_arguments *arguments)
-{
-    ech_io *io = NULL;
-    ech_status status = ech_guard_start();
-    if (status == ECH_OK) {
-        status = ech_io_create(NULL, &io);
-    }
-    if (status == ECH_OK) {
-        status = ech_interrupt_install();
-    }
-    /* The other ranks wait in MPI_Init: they hear of a failure once MPI has started. */
-    const ech_failure prepared = ech_failure_keep(status);
-    status = ech_mpi_start();
-    if (status != ECH_OK) {
-        ech_io_destroy(&io);
-        return status;
-    }
-    status = ech_fit_job_run(arguments, &prepared, &io);
-    ech_io_destroy(&io);
-    return status;
-}
 
 int ech_cmd_fit(int argc, char **argv)
 {
@@ -44,5 +20,5 @@ int ech_cmd_fit(int argc, char **argv)
         ech_options_print(stdout, sections, count);
         return EXIT_SUCCESS;
     }
-    return ech_command_end_job(run(&line.arguments));
+    return ech_command_end_job(ech_fit_enter(&line.arguments, ech_fit_job_run));
 }

@@ -53,6 +53,8 @@ int ech_cmd_report(int argc, char **argv);
 int ech_cmd_scale(int argc, char **argv);
 int ech_cmd_fit(int argc, char **argv);
 int ech_cmd_run(int argc, char **argv);
+int ech_cmd_site(int argc, char **argv);
+int ech_cmd_site_keygen(int argc, char **argv);
 int ech_cmd_topo(int argc, char **argv);
 int ech_cmd_bench(int argc, char **argv);
 int ech_cmd_bench_kernels(int argc, char **argv);

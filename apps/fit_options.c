@@ -7,7 +7,7 @@ static const ech_fit_section *const sections[] = {
     &ech_fit_topology_section,   &ech_fit_strategy_section, &ech_fit_tiers_section,
     &ech_fit_cutoff_section,     &ech_fit_attack_section,   &ech_fit_clock_section,
     &ech_fit_training_section,   &ech_fit_machine_section,  &ech_fit_transfer_section,
-    &ech_fit_checkpoint_section,
+    &ech_fit_checkpoint_section, &ech_fit_sites_section,    &ech_fit_site_section,
 };
 
 enum { SECTION_COUNT = sizeof sections / sizeof *sections };

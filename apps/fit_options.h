@@ -18,6 +18,7 @@
 #include "runtime/fed/pace.h"
 #include "runtime/fed/placement.h"
 #include "runtime/fed/roster.h"
+#include "runtime/fed/site/site_list.h"
 #include "runtime/fed/split.h"
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/sum.h"
@@ -132,6 +133,22 @@ typedef struct {
         uint32_t keep;
         bool goes_on; /* the run, when one cannot be written */
     } checkpoint;
+
+    struct {
+        const char *listen; /* NULL: no remote sites */
+        const char *key;
+        const char *admitted;
+        double wait;                 /* seconds */
+        ech_compression compression; /* unless a node says otherwise */
+    } sites;
+
+    struct {
+        const char *name, *endpoint, *key, *leader; /* NULL where unsaid */
+        double wait;                                /* seconds */
+        uint32_t tells;                             /* ech_site_tells */
+        uint32_t epochs_most;                       /* 0: any number */
+        uint64_t rounds_most;
+    } site; /* this job, of `echelon site` */
 } ech_fit_options;
 
 /** The sections of all keys. Static. */

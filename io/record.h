@@ -7,6 +7,7 @@
  *     /tiers     bytes of a round by tier              (ech_tier_row)
  *     /arrivals  one row an update of an async run, in the order in which they were applied
  *                                                      (ech_arrival_row)
+ *     /sites     one row a remote site and round       (ech_site_row)
  *     /tasks     one row a task, once the run has ended (ech_task_row); /apps their names
  *     /machine   attributes: processor, ranks, hosts, ...
  *     /config    effective configuration, YAML text
@@ -36,6 +37,7 @@ typedef enum {
     ECH_RECORD_ROUNDS,
     ECH_RECORD_TIERS,
     ECH_RECORD_ARRIVALS,
+    ECH_RECORD_SITES,
     ECH_RECORD_TASKS,
     ECH_RECORD_TABLE_COUNT
 } ech_record_table;
@@ -93,6 +95,23 @@ typedef struct {
     uint32_t staleness; /* versions that the parent's model had moved on */
     uint64_t version;   /* of the parent's model that the node had started from */
 } ech_arrival_row;
+
+enum { ECH_SITE_ROW_NAME_BYTES = 64 };
+
+/* A remote site's part in a round. Chunks' bytes before packing (raw) and as they were sent (wire).
+ */
+typedef struct {
+    uint32_t round;
+    uint32_t node;    /* in the topology */
+    uint32_t workers; /* that were asked */
+    uint32_t counted; /* 1: its update is in the model; 0: it was left out */
+    double seconds;   /* from the round's start until then */
+    uint64_t raw_up_bytes;
+    uint64_t raw_down_bytes;
+    uint64_t wire_up_bytes;
+    uint64_t wire_down_bytes;
+    char name[ECH_SITE_ROW_NAME_BYTES];
+} ech_site_row;
 
 /* A task. Times are nanoseconds since 1970. */
 typedef struct {

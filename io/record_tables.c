@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-typedef enum { COLUMN_U32, COLUMN_I32, COLUMN_U64, COLUMN_REAL } column_type;
+typedef enum { COLUMN_U32, COLUMN_I32, COLUMN_U64, COLUMN_REAL, COLUMN_NAME } column_type;
 
 typedef struct {
     const char *name;
@@ -59,6 +59,19 @@ static const column arrival_columns[] = {
     COLUMN(ech_arrival_row, version, COLUMN_U64),
 };
 
+static const column site_columns[] = {
+    COLUMN(ech_site_row, round, COLUMN_U32),
+    COLUMN(ech_site_row, node, COLUMN_U32),
+    COLUMN(ech_site_row, workers, COLUMN_U32),
+    COLUMN(ech_site_row, counted, COLUMN_U32),
+    COLUMN(ech_site_row, seconds, COLUMN_REAL),
+    COLUMN(ech_site_row, raw_up_bytes, COLUMN_U64),
+    COLUMN(ech_site_row, raw_down_bytes, COLUMN_U64),
+    COLUMN(ech_site_row, wire_up_bytes, COLUMN_U64),
+    COLUMN(ech_site_row, wire_down_bytes, COLUMN_U64),
+    COLUMN(ech_site_row, name, COLUMN_NAME),
+};
+
 static const column task_columns[] = {
     COLUMN(ech_task_row, id, COLUMN_U64),         COLUMN(ech_task_row, app, COLUMN_U32),
     COLUMN(ech_task_row, attempt, COLUMN_U32),    COLUMN(ech_task_row, rank, COLUMN_I32),
@@ -85,6 +98,7 @@ static const table_description tables[ECH_RECORD_TABLE_COUNT] = {
     [ECH_RECORD_ROUNDS] = TABLE("rounds", ech_round_row, round_columns),
     [ECH_RECORD_TIERS] = TABLE("tiers", ech_tier_row, tier_columns),
     [ECH_RECORD_ARRIVALS] = TABLE("arrivals", ech_arrival_row, arrival_columns),
+    [ECH_RECORD_SITES] = TABLE("sites", ech_site_row, site_columns),
     [ECH_RECORD_TASKS] = TABLE("tasks", ech_task_row, task_columns),
 };
 
@@ -96,6 +110,17 @@ const char *ech_record_table_name(ech_record_table table)
 size_t ech_record_row_bytes(ech_record_table table)
 {
     return tables[table].row_bytes;
+}
+
+/* A text of ECH_SITE_ROW_NAME_BYTES, ended by a NUL. The caller closes it. */
+static hid_t name_type(void)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    if (type >= 0 && H5Tset_size(type, ECH_SITE_ROW_NAME_BYTES) < 0) {
+        ech_h5_close(&type);
+        type = H5I_INVALID_HID;
+    }
+    return type;
 }
 
 static hid_t native(column_type type)
@@ -118,10 +143,13 @@ hid_t ech_record_row_type(ech_record_table table)
     hid_t type = H5Tcreate(H5T_COMPOUND, description->row_bytes);
     for (size_t c = 0; c < description->column_count && type >= 0; c++) {
         const column *field = &description->columns[c];
-        if (H5Tinsert(type, field->name, field->offset, native(field->type)) < 0) {
+        hid_t own = field->type == COLUMN_NAME ? name_type() : H5I_INVALID_HID;
+        const hid_t of_field = field->type == COLUMN_NAME ? own : native(field->type);
+        if (of_field < 0 || H5Tinsert(type, field->name, field->offset, of_field) < 0) {
             ech_h5_close(&type);
             type = H5I_INVALID_HID;
         }
+        ech_h5_close(&own);
     }
     return type;
 }

@@ -54,7 +54,7 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 1 clang-tidy -p "$database" --quiet 2>/dev/null
 }
 
-setup_packages clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
+setup_packages libzmq3-dev libzstd-dev clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev \
   libomp-dev util-linux redis-server
 

@@ -171,13 +171,35 @@ ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *argum
     return status == ECH_OK ? create_trainer(base) : status;
 }
 
+ech_status ech_fit_base_open_sites(ech_fit_base *base)
+{
+    const ech_fit_sites_run run = {
+        .config = base->config,
+        .options = &base->options,
+        .topology = base->tree.topology,
+        .strategy = base->strategy,
+        .engines = base->engines,
+    };
+    return ech_fit_sites_open(&base->sites, base->machine, &run);
+}
+
+/* A site says itself what its workers have. */
+static uint64_t count_samples(void *user, uint32_t worker)
+{
+    const ech_fit_base *base = user;
+    const ech_hub *hub = base->sites.hub;
+    return hub != NULL && ech_hub_trains(hub, worker)
+               ? ech_hub_samples(hub, worker)
+               : base->trainer->sample_count(base->trainer->self, worker);
+}
+
 ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
                                        ech_fit_process_handle **out)
 {
     *out = NULL;
     ech_status status = ECH_OK;
     if (base->is_first) {
-        status = ech_fit_tree_populate(&base->tree, base->trainer);
+        status = ech_fit_tree_populate(&base->tree, (ech_fit_census){count_samples, base});
     }
     status = ech_fit_base_agree(base, status);
     if (status != ECH_OK) {
@@ -194,6 +216,7 @@ ech_status ech_fit_base_create_process(ech_fit_base *base, uint64_t rounds_done,
         .topology = base->tree.topology,
         .placement = base->tree.placement,
         .population = base->tree.population,
+        .hub = base->sites.hub,
         .aggregators = options->aggregators == ECH_FIT_FUSED ? ECH_AGGREGATORS_FUSED
                                                              : ECH_AGGREGATORS_MATERIALISED,
         .sum = options->strategy.sum,
@@ -224,6 +247,7 @@ ech_status ech_fit_base_measure_memory(const ech_fit_base *base, ech_fit_totals 
 void ech_fit_base_clear(ech_fit_base *base)
 {
     ech_transfer_destroy(&base->transfer);
+    ech_fit_sites_clear(&base->sites);
     ech_strategy_destroy(&base->strategy);
     ech_fit_trainer_destroy(&base->kernels);
     ech_network_destroy(&base->network);

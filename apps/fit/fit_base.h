@@ -15,6 +15,7 @@
 #include "apps/fit/fit_job.h"
 #include "apps/fit/fit_plugins.h"
 #include "apps/fit/fit_process.h"
+#include "apps/fit/fit_sites.h"
 #include "apps/fit/fit_totals.h"
 #include "apps/fit/fit_trainer.h"
 #include "apps/fit/fit_tree.h"
@@ -50,6 +51,7 @@ typedef struct {
     ech_strategy *strategy;
     /* What must be the same on every rank, and after a resume, for the same bits. */
     char engines[ECH_FIT_ENGINES_BYTES];
+    ech_fit_sites sites;
     ech_transfer *transfer;
 } ech_fit_base;
 
@@ -63,6 +65,9 @@ typedef struct {
 ech_status ech_fit_base_start(ech_fit_base *base, const ech_fit_arguments *arguments,
                               const ech_failure *prepared, ech_io **io);
 void ech_fit_base_clear(ech_fit_base *base);
+
+/** Listen for remote sites, where the topology has any, and wait until all have joined. */
+ech_status ech_fit_base_open_sites(ech_fit_base *base);
 
 /** Place the tree, and make the process that the configuration asks for; it goes on after
  *  `rounds_done`. To be destroyed before the base. */

@@ -229,6 +229,9 @@ static ech_status start(fit_job *job, const ech_fit_arguments *arguments,
         status = find_checkpoint(job);
     }
     if (status == ECH_OK) {
+        status = ech_fit_base_open_sites(&job->base);
+    }
+    if (status == ECH_OK) {
         status = ech_fit_base_create_process(&job->base, job->rounds_done, &job->process);
     }
     if (status == ECH_OK) {

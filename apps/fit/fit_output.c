@@ -177,6 +177,29 @@ static ech_status write_tiers(ech_fit_output *output, const ech_round_report *re
     return status;
 }
 
+static ech_status write_sites(ech_fit_output *output, const ech_round_report *report)
+{
+    ech_status status = ECH_OK;
+    for (uint32_t s = 0; s < report->site_count && status == ECH_OK; s++) {
+        const ech_site_report *site = &report->sites[s];
+        ech_site_row row = {
+            .round = (uint32_t)report->round,
+            .node = site->node,
+            .workers = site->workers,
+            .counted = site->counts,
+            .seconds = site->seconds,
+            .raw_up_bytes = site->raw_up,
+            .raw_down_bytes = site->raw_down,
+            .wire_up_bytes = site->wire_up,
+            .wire_down_bytes = site->wire_down,
+        };
+        snprintf(row.name, sizeof row.name, "%s", site->name);
+        status = site->workers > 0 ? ech_record_append(output->record, ECH_RECORD_SITES, &row, 1)
+                                   : ECH_OK;
+    }
+    return status;
+}
+
 static ech_status write_round(ech_fit_output *output, const ech_round_report *report)
 {
     const uint32_t ranks = output->options.totals->ranks;
@@ -201,8 +224,11 @@ static ech_status write_round(ech_fit_output *output, const ech_round_report *re
         .wire_up_bytes = bytes.wire_up,
         .wire_down_bytes = bytes.wire_down,
     };
-    const ech_status status = ech_record_append(output->record, ECH_RECORD_ROUNDS, &row, 1);
-    return status == ECH_OK ? write_tiers(output, report) : status;
+    ech_status status = ech_record_append(output->record, ECH_RECORD_ROUNDS, &row, 1);
+    if (status == ECH_OK) {
+        status = write_tiers(output, report);
+    }
+    return status == ECH_OK ? write_sites(output, report) : status;
 }
 
 /* Wait for the checkpoint in flight. */

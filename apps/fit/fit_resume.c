@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/fit/fit_compare.h"
 #include "apps/fit/fit_output.h"
 #include "apps/fit/fit_trainer.h"
 #include "apps/fit_options.h"
@@ -14,63 +15,12 @@
 #include "runtime/base/log.h"
 #include "runtime/base/yaml.h"
 
-/* Keys that change where, how fast or how long a model is made, but none of its bits. A plug-in may
- * lie elsewhere: its hash is what the bits come from, and is compared with the kernels. */
-static bool may_change(const char *key)
-{
-    static const char *const keys[] = {
-        "name",
-        "rounds",
-        "evaluate.every",
-        "threads",
-        "leader",
-        "data.memory",
-        "transfer",
-        "transfer_retries",
-        "transfer_folder",
-        "redis.address",
-        "workers_on",
-        "aggregators",
-        "checkpoint.every",
-        "checkpoint.seconds",
-        "checkpoint.keep",
-        "checkpoint.on_error",
-        "strategy.plugin",
-        "train.plugin",
-    };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (strcmp(key, keys[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A key's value as text, "absent" without one; the caller's: free. NULL without memory. */
-static char *value_text(const ech_config *config, const char *key)
-{
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *file = open_memstream(&text, &bytes);
-    if (file == NULL) {
-        return NULL;
-    }
-    const ech_yaml_node *node = ech_config_node(config, key);
-    if (node != NULL) {
-        ech_yaml_write(node, file);
-    } else {
-        fputs("absent", file);
-    }
-    fclose(file);
-    return text;
-}
-
 /* Appends "; key: was OLD, is NEW" to `list` if the two differ. */
 static ech_status compare_key(const ech_config *old, const ech_config *new, const char *key,
                               FILE *list)
 {
-    char *before = value_text(old, key);
-    char *now = value_text(new, key);
+    char *before = ech_fit_key_text(old, key);
+    char *now = ech_fit_key_text(new, key);
     const ech_status status =
         before != NULL && now != NULL ? ECH_OK : ech_fail(ECH_ERR_MEMORY, "cannot compare %s", key);
     if (status == ECH_OK && strcmp(before, now) != 0) {
@@ -88,7 +38,8 @@ static ech_status compare_all(const ech_config *old, const ech_config *new, FILE
     for (size_t s = 0; s < section_count; s++) {
         for (size_t i = 0; i < sections[s].count; i++) {
             const char *key = sections[s].options[i].key;
-            const ech_status status = may_change(key) ? ECH_OK : compare_key(old, new, key, list);
+            const ech_status status =
+                ech_fit_key_may_change(key) ? ECH_OK : compare_key(old, new, key, list);
             if (status != ECH_OK) {
                 return status;
             }

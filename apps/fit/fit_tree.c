@@ -72,7 +72,7 @@ ech_status ech_fit_tree_place(ech_fit_tree *tree, const ech_machine *machine)
 }
 
 /* Where nobody has samples there is no data at all. */
-static ech_status count_samples(ech_fit_tree *tree, const ech_trainer *trainer)
+static ech_status count_samples(ech_fit_tree *tree, ech_fit_census census)
 {
     const uint32_t workers = ech_topology_worker_count(tree->topology);
     tree->samples = ech_calloc(workers, sizeof *tree->samples);
@@ -81,7 +81,7 @@ static ech_status count_samples(ech_fit_tree *tree, const ech_trainer *trainer)
     }
     uint64_t samples = 0;
     for (uint32_t worker = 0; worker < workers; worker++) {
-        tree->samples[worker] = trainer->sample_count(trainer->self, worker);
+        tree->samples[worker] = census.samples(census.user, worker);
         samples += tree->samples[worker];
     }
     if (samples == 0) {
@@ -91,9 +91,9 @@ static ech_status count_samples(ech_fit_tree *tree, const ech_trainer *trainer)
     return ECH_OK;
 }
 
-ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_trainer *trainer)
+ech_status ech_fit_tree_populate(ech_fit_tree *tree, ech_fit_census census)
 {
-    ech_status status = count_samples(tree, trainer);
+    ech_status status = count_samples(tree, census);
     if (status == ECH_OK) {
         status = ech_population_create(tree->samples, ech_topology_worker_count(tree->topology),
                                        &tree->population);

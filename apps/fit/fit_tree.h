@@ -13,7 +13,6 @@
 #include "runtime/fed/placement.h"
 #include "runtime/fed/select.h"
 #include "runtime/fed/topology.h"
-#include "runtime/fed/trainer.h"
 #include "runtime/mpi/machine.h"
 
 typedef struct {
@@ -30,8 +29,14 @@ ech_status ech_fit_tree_grow(ech_fit_tree *tree, const ech_config *config,
 /** Place it on the machine. */
 ech_status ech_fit_tree_place(ech_fit_tree *tree, const ech_machine *machine);
 
+/** Who says how many samples a worker has. */
+typedef struct {
+    uint64_t (*samples)(void *user, uint32_t worker);
+    void *user;
+} ech_fit_census;
+
 /** Count who has samples. */
-ech_status ech_fit_tree_populate(ech_fit_tree *tree, const ech_trainer *trainer);
+ech_status ech_fit_tree_populate(ech_fit_tree *tree, ech_fit_census census);
 
 /** Free what there is. Accepts an empty tree. */
 void ech_fit_tree_clear(ech_fit_tree *tree);

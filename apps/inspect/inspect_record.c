@@ -10,7 +10,7 @@ enum { LAST_ROUNDS = 10, PIECE_ROUNDS = 256 };
 static const char *const table_names[ECH_RECORD_TABLE_COUNT] = {
     [ECH_RECORD_HISTORY] = "history", [ECH_RECORD_ROUNDS] = "rounds",
     [ECH_RECORD_TIERS] = "tiers",     [ECH_RECORD_ARRIVALS] = "arrivals",
-    [ECH_RECORD_TASKS] = "tasks",
+    [ECH_RECORD_SITES] = "sites",     [ECH_RECORD_TASKS] = "tasks",
 };
 
 static void print_round(const ech_round_row *row)
@@ -92,6 +92,40 @@ static ech_status write_rounds(ech_json *json, ech_record *record)
     return status;
 }
 
+static void write_site(ech_json *json, const ech_site_row *row)
+{
+    ech_json_begin_object(json, NULL);
+    ech_json_unsigned(json, "round", row->round);
+    ech_json_text(json, "name", row->name);
+    ech_json_unsigned(json, "node", row->node);
+    ech_json_unsigned(json, "workers", row->workers);
+    ech_json_bool(json, "counted", row->counted != 0);
+    ech_json_real(json, "seconds", row->seconds);
+    ech_json_unsigned(json, "raw_up_bytes", row->raw_up_bytes);
+    ech_json_unsigned(json, "raw_down_bytes", row->raw_down_bytes);
+    ech_json_unsigned(json, "wire_up_bytes", row->wire_up_bytes);
+    ech_json_unsigned(json, "wire_down_bytes", row->wire_down_bytes);
+    ech_json_end_object(json);
+}
+
+static ech_status write_sites(ech_json *json, ech_record *record)
+{
+    const uint64_t total = ech_record_describe(record)->rows[ECH_RECORD_SITES];
+    ech_site_row rows[PIECE_ROUNDS];
+    ech_status status = ECH_OK;
+    ech_json_begin_list(json, "sites");
+    for (uint64_t first = 0; first < total && status == ECH_OK; first += PIECE_ROUNDS) {
+        const uint64_t left = total - first;
+        const uint64_t count = left < PIECE_ROUNDS ? left : PIECE_ROUNDS;
+        status = ech_record_read(record, ECH_RECORD_SITES, first, count, rows);
+        for (uint64_t i = 0; i < count && status == ECH_OK; i++) {
+            write_site(json, &rows[i]);
+        }
+    }
+    ech_json_end_list(json);
+    return status;
+}
+
 static ech_status print_json(ech_record *record)
 {
     const ech_record_info *info = ech_record_describe(record);
@@ -110,7 +144,10 @@ static ech_status print_json(ech_record *record)
         ech_json_text(&json, info->machine[i].name, info->machine[i].value);
     }
     ech_json_end_object(&json);
-    const ech_status status = write_rounds(&json, record);
+    ech_status status = write_rounds(&json, record);
+    if (status == ECH_OK) {
+        status = write_sites(&json, record);
+    }
     ech_json_text(&json, "config", info->config);
     ech_json_end_object(&json);
     const ech_status finished = ech_json_finish(&json);

@@ -34,6 +34,8 @@ extern const ech_fit_section ech_fit_training_section;
 extern const ech_fit_section ech_fit_machine_section;
 extern const ech_fit_section ech_fit_transfer_section;
 extern const ech_fit_section ech_fit_checkpoint_section;
+extern const ech_fit_section ech_fit_sites_section;
+extern const ech_fit_section ech_fit_site_section;
 
 /** The key's value into `out`; without one, what stands there stays. */
 void ech_fit_read_real(const ech_config *config, const char *key, double *out);

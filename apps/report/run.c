@@ -14,7 +14,7 @@ enum { BLOCK_ROWS = 32768, LABEL_KEYS_MAX = 4 };
 static const size_t row_bytes[ECH_RECORD_TABLE_COUNT] = {
     [ECH_RECORD_HISTORY] = sizeof(ech_history_row), [ECH_RECORD_ROUNDS] = sizeof(ech_round_row),
     [ECH_RECORD_TIERS] = sizeof(ech_tier_row),      [ECH_RECORD_ARRIVALS] = sizeof(ech_arrival_row),
-    [ECH_RECORD_TASKS] = sizeof(ech_task_row),
+    [ECH_RECORD_SITES] = sizeof(ech_site_row),      [ECH_RECORD_TASKS] = sizeof(ech_task_row),
 };
 
 /* A list or an empty value as one line of text. */

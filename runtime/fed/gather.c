@@ -373,11 +373,11 @@ static ech_status train_materialised(ech_gather *gather)
 
 /* ---- the round ---- */
 
-static ech_status bound_weight(ech_gather *gather)
+static ech_status bound_weight(ech_gather *gather, uint64_t weight_bound)
 {
     const ech_strategy *strategy = gather->options.strategy;
-    gather->weight_bound = gather->options.weight_bound;
-    for (uint32_t i = 0; i < gather->participant_count && gather->options.weight_bound == 0; i++) {
+    gather->weight_bound = weight_bound;
+    for (uint32_t i = 0; i < gather->participant_count && weight_bound == 0; i++) {
         gather->weight_bound += strategy->rule->weight(strategy, gather->participants[i].samples);
     }
     if (gather->weight_bound > (uint64_t)1 << ECH_SUM_WEIGHT_BITS_MAX) {
@@ -411,8 +411,8 @@ static ech_status make_waiting_room(ech_gather *gather, uint32_t count)
     return ECH_OK;
 }
 
-ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *participants,
-                          uint32_t count, uint32_t *root_slot)
+ech_status ech_gather_run(ech_gather *gather, uint64_t round, uint64_t weight_bound,
+                          ech_participant *participants, uint32_t count, uint32_t *root_slot)
 {
     assert(count > 0);
     gather->round = round;
@@ -427,7 +427,7 @@ ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *p
     ech_gather_place_participants(gather);
     ech_status status = make_waiting_room(gather, count);
     if (status == ECH_OK) {
-        status = bound_weight(gather);
+        status = bound_weight(gather, weight_bound);
     }
     if (status == ECH_OK) {
         status = gather->options.aggregators == ECH_AGGREGATORS_FUSED ? train_fused(gather)

@@ -45,7 +45,6 @@ typedef struct {
     bool collects;       /* updates wait in a store, and are added by tasks of their own */
     ech_cutoff cutoff;   /* on the real clock: training that no rank has begun then is cancelled */
     uint32_t slot_count; /* of each host's replica, for the gather */
-    uint64_t weight_bound; /* of every sum; 0: by the participants */
     uint64_t seed;
     uint32_t epochs;
 } ech_gather_options;
@@ -65,11 +64,12 @@ void ech_gather_destroy(ech_gather **handle);
 /**
  * Train these workers and sum their updates.
  *
+ * @param weight_bound          of every sum; 0: by the participants.
  * @param[in,out] participants  at least one; their places are filled in and their order changes.
  * @param[out] root_slot        slot of the complete sum on rank 0's host.
  * @return ECH_OK; ECH_ERR_LIMIT (more weight than an exact sum can bound); a task's failure.
  */
-ech_status ech_gather_run(ech_gather *gather, uint64_t round, ech_participant *participants,
-                          uint32_t count, uint32_t *root_slot);
+ech_status ech_gather_run(ech_gather *gather, uint64_t round, uint64_t weight_bound,
+                          ech_participant *participants, uint32_t count, uint32_t *root_slot);
 
 #endif

@@ -58,6 +58,17 @@ typedef struct {
     uint64_t staleness; /* versions that the parent's model moved on meanwhile */
 } ech_arrival_report;
 
+/** A remote site's part in a round. */
+typedef struct {
+    const char *name;             /* borrowed */
+    uint32_t node;                /* of the topology */
+    uint32_t workers;             /* that were asked; 0: it took no part */
+    bool counts;                  /* its update is in the model */
+    uint64_t raw_down, wire_down; /* bytes of chunks, before and after packing */
+    uint64_t raw_up, wire_up;     /* the same; raw: the exact sum's integers */
+    double seconds;               /* from the round's start until it was counted or left out */
+} ech_site_report;
+
 typedef struct {
     uint64_t round; /* 0: the initial model */
     bool evaluated;
@@ -76,6 +87,8 @@ typedef struct {
     double phase_seconds[ECH_PHASE_COUNT]; /* sums over the ranks */
     const ech_tier_bytes *tiers;           /* entry d: edges between tier d - 1 and d; [0] is 0 */
     uint32_t tier_count;
+    const ech_site_report *sites; /* remote ones */
+    uint32_t site_count;
 } ech_round_report;
 
 /** Who hears of it. Calls come on rank 0, between tasks; a failure stops the run. */

@@ -67,6 +67,11 @@ ech_sum_kind ech_sum_kind_of(const ech_sum *sum)
     return sum->exact != NULL ? ECH_SUM_EXACT : ECH_SUM_FLOAT32;
 }
 
+ech_exact_sum *ech_sum_exact(const ech_sum *sum)
+{
+    return sum->exact;
+}
+
 ech_status ech_sum_begin(ech_sum *sum, uint64_t weight_bound, uint32_t leaf_count)
 {
     return sum->exact != NULL ? ech_exact_sum_begin(sum->exact, weight_bound)

@@ -39,6 +39,9 @@ uint64_t ech_sum_state_bytes(ech_sum_kind kind, const ech_layout *layout);
 
 ech_sum_kind ech_sum_kind_of(const ech_sum *sum);
 
+/** The exact sum that it is; NULL if it is of another kind. Borrowed. */
+ech_exact_sum *ech_sum_exact(const ech_sum *sum);
+
 ech_status ech_sum_begin(ech_sum *sum, uint64_t weight_bound, uint32_t leaf_count);
 ech_status ech_sum_add(ech_sum *sum, ech_state_view update, uint64_t weight, uint32_t leaf);
 

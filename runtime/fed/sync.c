@@ -358,8 +358,7 @@ static ech_status run_start(ech_sync *sync)
                : status;
 }
 
-/* The virtual clock's cut-off is the roster's. */
-static ech_cutoff cutoff_of_gather(const ech_sync *sync)
+ech_cutoff ech_sync_real_cutoff(const ech_sync *sync)
 {
     const ech_sync_options *options = &sync->options;
     if (options->pace != NULL) {
@@ -390,9 +389,8 @@ static ech_status create_gather(ech_sync *sync, ech_executor *executor)
         .sum = options->sum,
         .homes = options->homes,
         .collects = options->transfer != NULL && ech_transfer_stores(options->transfer),
-        .cutoff = cutoff_of_gather(sync),
+        .cutoff = ech_sync_real_cutoff(sync),
         .slot_count = sync->slot_count,
-        .weight_bound = ech_sync_keeps_late(sync) ? ech_sync_late_bound(sync) : 0,
         .seed = options->seed,
         .epochs = options->epochs,
     };
@@ -409,6 +407,10 @@ static ech_status prepare_run(ech_sync *sync, ech_executor *executor)
     sync->traffic = ech_calloc(process->tier_count, sizeof *sync->traffic);
     if (sync->traffic == NULL) {
         return ECH_ERR_MEMORY;
+    }
+    status = ech_sync_prepare_sites(sync, executor);
+    if (status != ECH_OK) {
+        return status;
     }
     sync->ledger = (ech_ledger){
         .topology = sync->options.topology,
@@ -434,6 +436,7 @@ static void end_run(ech_sync *sync)
     ech_stations_destroy(&sync->stations);
     ech_free(sync->traffic);
     sync->traffic = NULL;
+    ech_sync_release_sites(sync);
     ech_process_end(sync->process);
 }
 
@@ -451,6 +454,9 @@ ech_status ech_sync_run(ech_sync *sync, ech_executor *executor)
             break;
         }
         status = run_round(sync, ++round);
+    }
+    if (status == ECH_OK && sync->options.hub != NULL) {
+        ech_hub_end(sync->options.hub);
     }
     end_run(sync);
     return status;

@@ -30,6 +30,7 @@
 #include "runtime/fed/roster.h"
 #include "runtime/fed/round.h"
 #include "runtime/fed/select.h"
+#include "runtime/fed/site/hub.h"
 #include "runtime/fed/stations.h"
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/sum_plan.h"
@@ -49,6 +50,7 @@ typedef struct {
     const ech_placement *placement;
     const ech_population *population;
     const ech_pace *pace; /* the virtual clock; NULL: the real one */
+    ech_hub *hub;         /* remote sites, with the real clock and without tiers; NULL: none */
     /* The same everywhere. */
     const ech_tier_rule *tiers; /* by rank; NULL: none of their own; [0] is the leader's strategy */
     uint32_t tier_count;

@@ -1,7 +1,7 @@
 /**
  * @file sync_priv.h
- * The inside of sync.h: life and run (sync.c), the parts of a round (sync_round.c), what goes into
- * checkpoints (sync_state.c).
+ * The inside of sync.h: life and run (sync.c), the parts of a round (sync_round.c), those that
+ * remote sites take part in (sync_sites.c), what goes into checkpoints (sync_state.c).
  */
 #ifndef ECH_FED_SYNC_PRIV_H
 #define ECH_FED_SYNC_PRIV_H
@@ -40,6 +40,8 @@ struct ech_sync {
     ech_stations *stations;
     ech_flight *flight; /* slices of the mean, sums of what is kept */
     ech_tier_traffic *traffic;
+    ech_executor *executor;        /* whose waits serve the hub */
+    ech_site_report *site_reports; /* of the round; NULL without sites */
 };
 
 static inline bool ech_sync_has_stations(const ech_sync *sync)
@@ -60,6 +62,19 @@ static inline uint64_t ech_sync_late_bound(const ech_sync *sync)
 
 /** Select, train, aggregate, update: from one global model on rank 0's host to the next. */
 ech_status ech_sync_train_and_update(ech_sync *sync, uint64_t round);
+
+/** The cut-off of the real clock; the virtual clock's is the roster's. */
+ech_cutoff ech_sync_real_cutoff(const ech_sync *sync);
+
+/** Begin a round on a sum of rank 0's host. */
+ech_status ech_sync_open(ech_sync *sync, uint32_t slot, uint64_t weight_bound);
+
+/** Before and after the run: the hub is served wherever rank 0 waits. */
+ech_status ech_sync_prepare_sites(ech_sync *sync, ech_executor *executor);
+void ech_sync_release_sites(ech_sync *sync);
+
+/** The sums of a round that remote sites take part in. @param[out] slot  of all that came. */
+ech_status ech_sync_gather_sites(ech_sync *sync, uint64_t round, uint32_t *slot);
 
 /** A task of the sync's own flight has landed. */
 ech_status ech_sync_land(void *user, const ech_landing *landing);

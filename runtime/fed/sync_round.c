@@ -79,9 +79,9 @@ static ech_status merge(ech_sync *sync, uint32_t from_slot, uint32_t into_slot)
     return status == ECH_OK ? ech_flight_land_all(sync->flight) : status;
 }
 
-static ech_status open(ech_sync *sync, uint32_t slot)
+ech_status ech_sync_open(ech_sync *sync, uint32_t slot, uint64_t weight_bound)
 {
-    const ech_open_arguments opening = {.weight_bound = ech_sync_late_bound(sync), .slot = slot};
+    const ech_open_arguments opening = {.weight_bound = weight_bound, .slot = slot};
     const ech_task_options options = on_rank_0();
     const ech_status status = ech_flight_submit(sync->flight, 0, 0, sync->process->apps.open,
                                                 &opening, sizeof opening, &options, NULL);
@@ -101,10 +101,11 @@ static ech_status train_latecomers(ech_sync *sync, uint64_t round)
         return ECH_OK;
     }
     uint32_t root_slot = 0;
-    ech_status status = open(sync, other_late_slot(sync));
+    ech_status status = ech_sync_open(sync, other_late_slot(sync), ech_sync_late_bound(sync));
     if (status == ECH_OK) {
-        status = ech_gather_run(sync->gather, round, roster->participants + roster->count,
-                                roster->kept_count, &root_slot);
+        status =
+            ech_gather_run(sync->gather, round, ech_sync_late_bound(sync),
+                           roster->participants + roster->count, roster->kept_count, &root_slot);
     }
     return status == ECH_OK ? merge(sync, root_slot, other_late_slot(sync)) : status;
 }
@@ -134,8 +135,12 @@ static ech_status run_gather(ech_sync *sync, uint64_t round)
     ech_roster *roster = &sync->roster;
     uint32_t slot = 0;
     ech_status status = train_latecomers(sync, round);
-    if (status == ECH_OK && roster->count > 0) {
-        status = ech_gather_run(sync->gather, round, roster->participants, roster->count, &slot);
+    if (status == ECH_OK && sync->options.hub != NULL) {
+        status = ech_sync_gather_sites(sync, round, &slot);
+    } else if (status == ECH_OK && roster->count > 0) {
+        const uint64_t bound = ech_sync_keeps_late(sync) ? ech_sync_late_bound(sync) : 0;
+        status =
+            ech_gather_run(sync->gather, round, bound, roster->participants, roster->count, &slot);
     }
     if (status == ECH_OK && ech_sync_keeps_late(sync)) {
         status = take_latecomers(sync, &slot);

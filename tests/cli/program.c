@@ -1,9 +1,14 @@
+#define _POSIX_C_SOURCE 200809L
 #include "tests/cli/program.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { OUTPUT_BYTES = 1 << 20 };
 
@@ -85,4 +90,17 @@ size_t program_count_lines(const char *text)
         at += *at == '\n';
     }
     return lines;
+}
+
+int program_free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t bytes = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int probe = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_geq(probe, 0);
+    cr_assert_eq(bind(probe, (const struct sockaddr *)&address, bytes), 0);
+    cr_assert_eq(getsockname(probe, (struct sockaddr *)&address, &bytes), 0);
+    close(probe);
+    return ntohs(address.sin_port);
 }

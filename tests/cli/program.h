@@ -32,6 +32,9 @@ ech_child_result program_run_job(unsigned ranks, const char *const *environment,
 /** The number behind a key of a JSON text; the test fails if there is no such key. */
 double program_number(const char *json, const char *key);
 
+/** A port of loopback that nobody listens on. */
+int program_free_port(void);
+
 /** Lines in a text; one without its line feed counts too. */
 size_t program_count_lines(const char *text);
 

@@ -15,6 +15,7 @@
 
 #include "runtime/base/child.h"
 #include "runtime/base/clock.h"
+#include "tests/cli/program.h"
 
 enum { PORT_BYTES = 12, TRIES = 500, OUTPUT_BYTES = 256 };
 
@@ -26,18 +27,6 @@ static struct sockaddr_in loopback(int port)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return address;
-}
-
-int redis_free_port(void)
-{
-    struct sockaddr_in address = loopback(0);
-    socklen_t bytes = sizeof address;
-    const int probe = socket(AF_INET, SOCK_STREAM, 0);
-    cr_assert_geq(probe, 0);
-    cr_assert_eq(bind(probe, (const struct sockaddr *)&address, bytes), 0);
-    cr_assert_eq(getsockname(probe, (struct sockaddr *)&address, &bytes), 0);
-    close(probe);
-    return ntohs(address.sin_port);
 }
 
 static bool answers(int port)
@@ -53,7 +42,7 @@ static bool answers(int port)
 void redis_server_start(redis_server *server, const char *folder, const char *option,
                         const char *value)
 {
-    server->port = redis_free_port();
+    server->port = program_free_port();
     snprintf(server->address, sizeof server->address, "127.0.0.1:%d", server->port);
     char port[PORT_BYTES];
     snprintf(port, sizeof port, "%d", server->port);

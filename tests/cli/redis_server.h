@@ -13,9 +13,6 @@ typedef struct {
     char address[32]; /* HOST:PORT */
 } redis_server;
 
-/** A port of loopback that nobody listens on. */
-int redis_free_port(void);
-
 /** Start it in a folder, with one more option and its value (NULL: none), and wait until it
  * answers. Ends the test on failure. */
 void redis_server_start(redis_server *server, const char *folder, const char *option,

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "tests/cli/fit_folder.h"
+#include "tests/cli/program.h"
 #include "tests/cli/redis_server.h"
 
 static const char config_text[] = "seed: 4\n"
@@ -147,7 +148,7 @@ Test(fit_transfer, a_command_beside_a_redis_of_its_own)
     char address[FIT_PATH_BYTES];
     char port[FIT_PATH_BYTES];
     char out[FIT_PATH_BYTES];
-    const int number = redis_free_port();
+    const int number = program_free_port();
     snprintf(address, sizeof address, "redis.address=127.0.0.1:%d", number);
     snprintf(port, sizeof port, "REDIS_PORT=%d", number);
     snprintf(out, sizeof out, "%s/beside", fit_folder());
@@ -183,7 +184,7 @@ Test(fit_transfer, a_command_beside_a_redis_of_its_own)
 Test(fit_transfer, a_redis_or_folder_that_is_not_there_is_told_at_once)
 {
     char address[FIT_PATH_BYTES];
-    snprintf(address, sizeof address, "redis.address=127.0.0.1:%d", redis_free_port());
+    snprintf(address, sizeof address, "redis.address=127.0.0.1:%d", program_free_port());
     const fit_run nobody = {.sets = {"transfer=redis", address}};
     expect_failure(&nobody, 1, (const char *const[]){"Connection refused", NULL});
     const fit_run nowhere = {.sets = {"transfer=file", "transfer_folder=nowhere"}};

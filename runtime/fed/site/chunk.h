@@ -1,0 +1,59 @@
+/**
+ * @file chunk.h
+ * Chunks of models and updates: what a message of theirs carries. Packed by zstd, bytes of the same
+ * significance together, where that saves at least a sixteenth.
+ *
+ * One owner a packer; not collective. Without libzstd nothing is packed, and what comes in packed
+ * is refused.
+ */
+#ifndef ECH_FED_SITE_CHUNK_H
+#define ECH_FED_SITE_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/status.h"
+#include "runtime/fed/site/codec.h"
+#include "runtime/fed/site/wire.h"
+
+/** Never renumber: part of the protocol. */
+typedef enum {
+    ECH_CHUNK_MODEL = 1, /* float32 values, then int64 counters */
+    ECH_CHUNK_REPORTS,   /* of workers: ech_wire_report */
+    ECH_CHUNK_SUM,       /* a piece of an exact sum */
+    ECH_CHUNK_VALUES,    /* a piece of values in a lossy codec */
+    ECH_CHUNK_COUNTERS,  /* int64 counters beside lossy values */
+    ECH_CHUNK_KIND_END
+} ech_chunk_kind;
+
+enum {
+    ECH_CHUNK_HEAD_BYTES = 16,
+    ECH_CHUNK_RAW_MAX = ECH_CODEC_PIECE_BYTES + 64, /* the largest of the kinds */
+};
+
+_Static_assert((int)ECH_CHUNK_RAW_MAX >= (int)ECH_WIRE_CHUNK_BYTES,
+               "a chunk of a model or a sum fits");
+
+typedef struct ech_packer ech_packer;
+
+/** Can this program pack? */
+bool ech_packer_packs(void);
+
+ech_status ech_packer_create(ech_packer **out);
+void ech_packer_destroy(ech_packer **packer);
+
+/** Write a chunk's payload. @param packs  try to. @param bytes  at most ECH_CHUNK_RAW_MAX. @return
+ *  the payload's bytes. */
+size_t ech_chunk_write(ech_packer *packer, ech_chunk_kind kind, bool packs, const void *raw,
+                       size_t bytes, void *payload);
+
+/**
+ * Read one. @param[out] raw  aligned to 8 bytes; borrowed until the next call.
+ *
+ * @return ECH_OK; ECH_ERR_FORMAT; ECH_ERR_UNSUPPORTED (packed, and this program has no libzstd).
+ */
+ech_status ech_chunk_read(ech_packer *packer, const ech_wire_frame *frame, ech_chunk_kind *kind,
+                          const void **raw, size_t *bytes);
+
+#endif
