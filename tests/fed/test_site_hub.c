@@ -1,0 +1,360 @@
+/* A leader's hub and a site that breaks the protocol, over a real connection within one process. */
+#define _POSIX_C_SOURCE 200809L
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
+#include "runtime/base/random.h"
+#include "runtime/fed/site/dialer.h"
+#include "runtime/fed/site/hub.h"
+#include "runtime/fed/site/update.h"
+#include "tests/fed/exact_support.h"
+#include "tests/support.h"
+
+enum { WORKERS = 2, SAMPLES = 5, BOUND = 100, ROUND = 3, TURN_MS = 2, LOG_BYTES = 1 << 16 };
+
+static const uint64_t limit_ns = UINT64_C(20000000000);
+
+static char folder[ECH_TEST_PATH_BYTES];
+static char log_path[ECH_TEST_PATH_BYTES + 16];
+static int kept_stderr;
+static ech_topology *topology;
+static ech_site_list *list;
+static ech_layout *layout;
+static ech_strategy *strategy;
+static ech_private_key leader_key, site_key;
+static ech_hub *hub;
+static ech_dialer *dialer;
+static ech_state model;
+static uint8_t payload[ECH_WIRE_PAYLOAD_MAX];
+static uint64_t session;
+
+static void make_tree(void)
+{
+    static const char text[] = "top: {kind: leader, children: [a]}\n"
+                               "a: {kind: aggregator, site: boulder, children: [x, y]}\n"
+                               "x: {kind: worker}\n"
+                               "y: {kind: worker}\n";
+    ech_yaml *document = NULL;
+    cr_assert_eq(ech_yaml_load_text(text, strlen(text), "tree", &document), ECH_OK);
+    cr_assert_eq(ech_topology_from_yaml(&document, &topology), ECH_OK);
+    cr_assert_eq(ech_site_list_create(topology, ech_compression_of(0, 0), &list), ECH_OK);
+}
+
+static void make_keys(void)
+{
+    ech_public_key made;
+    char path[ECH_TEST_PATH_BYTES + 16];
+    cr_assert_eq(ech_key_generate("leader", folder, &made), ECH_OK);
+    cr_assert_eq(ech_key_generate("boulder", folder, &made), ECH_OK);
+    snprintf(path, sizeof path, "%s/leader.key", folder);
+    cr_assert_eq(ech_private_key_read(path, &leader_key), ECH_OK);
+    snprintf(path, sizeof path, "%s/boulder.key", folder);
+    cr_assert_eq(ech_private_key_read(path, &site_key), ECH_OK);
+}
+
+static void make_hub(void)
+{
+    const ech_strategy_options options = ech_strategy_defaults("fedavg");
+    layout = ech_test_layout();
+    cr_assert_eq(ech_strategy_create("fedavg", &options, layout, &strategy), ECH_OK);
+    const ech_hub_options hub_options = {
+        .listener = {.endpoint = "tcp://127.0.0.1:*",
+                     .key = &leader_key,
+                     .admitted = &site_key.public_key,
+                     .admitted_count = 1},
+        .sites = list,
+        .layout = strategy->layout,
+        .config = {1, 2},
+        .model = {3, 4},
+        .engines = "lanes",
+        .wait_seconds = 20,
+    };
+    cr_assert_eq(ech_hub_create(&hub_options, &hub), ECH_OK, "%s", ech_status_message());
+    const ech_dialer_options dialing = {
+        .endpoint = ech_hub_endpoint(hub), .key = site_key, .leader = leader_key.public_key};
+    cr_assert_eq(ech_dialer_create(&dialing, &dialer), ECH_OK);
+}
+
+/* What is logged goes into a file, to be looked at. */
+static void start(void)
+{
+    ech_random stream = ech_random_stream(71, ECH_RANDOM_TEST, 0, 0, 0);
+    ech_test_make_directory(folder);
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    kept_stderr = dup(STDERR_FILENO);
+    const int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    cr_assert(kept_stderr >= 0 && dup2(log, STDERR_FILENO) >= 0);
+    close(log);
+    make_tree();
+    make_keys();
+    make_hub();
+    model = ech_test_state(layout, 1.0, &stream);
+}
+
+static void stop(void)
+{
+    dup2(kept_stderr, STDERR_FILENO);
+    ech_dialer_destroy(&dialer);
+    ech_hub_destroy(&hub);
+    ech_strategy_destroy(&strategy);
+    ech_site_list_destroy(&list);
+    ech_topology_destroy(&topology);
+    ech_test_state_free(&model);
+    ech_layout_destroy(&layout);
+    ech_test_remove_directory(folder);
+    ech_test_expect_no_leak();
+}
+
+TestSuite(site_hub, .init = start, .fini = stop);
+
+static int count_in_log(const char *text)
+{
+    static char log[LOG_BYTES];
+    FILE *file = fopen(log_path, "rb");
+    cr_assert_not_null(file);
+    log[fread(log, 1, sizeof log - 1, file)] = '\0';
+    fclose(file);
+    int count = 0;
+    for (const char *at = strstr(log, text); at != NULL; at = strstr(at + 1, text)) {
+        count++;
+    }
+    return count;
+}
+
+/* ---- the hostile site ---- */
+
+static void send_frame(ech_wire_frame frame)
+{
+    frame.session = frame.session == 0 ? session : frame.session;
+    cr_assert_eq(ech_dialer_send(dialer, &frame), ECH_OK, "%s", ech_status_message());
+}
+
+/* Serve both sides until a message of this type has come; false: after `turns` without. */
+static bool await_type(ech_wire_type type, ech_wire_frame *out, int turns)
+{
+    const uint64_t until_ns = ech_clock_ns() + limit_ns;
+    while (turns-- > 0 && ech_clock_ns() < until_ns) {
+        ech_dialer_event event = ECH_DIALER_NOTHING;
+        const void *message = NULL;
+        size_t bytes = 0;
+        cr_assert_eq(ech_hub_wait(hub, TURN_MS), ECH_OK);
+        cr_assert_eq(ech_dialer_receive(dialer, TURN_MS, &event, &message, &bytes), ECH_OK);
+        if (event == ECH_DIALER_MESSAGE && ech_wire_decode(message, bytes, out) == ECH_OK &&
+            out->type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum { LONG = 5000, SHORT = 30 };
+
+static void join_as(const char *name, uint32_t first_worker)
+{
+    ech_wire_join join = {
+        .config = {1, 2}, .model = {3, 4}, .engines = "lanes", .worker_count = WORKERS};
+    const ech_wire_worker workers[WORKERS] = {{first_worker, SAMPLES}, {first_worker + 1, SAMPLES}};
+    snprintf(join.name, sizeof join.name, "%s", name);
+    cr_assert_eq(ech_dialer_open(dialer), ECH_OK);
+    send_frame(
+        (ech_wire_frame){.type = ECH_WIRE_JOIN,
+                         .argument = ECH_WIRE_WINDOW,
+                         .payload = payload,
+                         .payload_bytes = (uint32_t)ech_wire_put_join(&join, workers, payload)});
+}
+
+static void join(void)
+{
+    ech_wire_frame welcome;
+    join_as("boulder", 0);
+    cr_assert(await_type(ECH_WIRE_WELCOME, &welcome, LONG));
+    session = welcome.session;
+}
+
+static void begin_round(void)
+{
+    static const ech_participant participants[WORKERS] = {{.worker = 0, .samples = SAMPLES},
+                                                          {.worker = 1, .samples = SAMPLES}};
+    const ech_hub_round round = {.round = ROUND,
+                                 .weight_bound = BOUND,
+                                 .epochs = 1,
+                                 .model = ech_test_view(model),
+                                 .strategy = strategy};
+    ech_wire_frame told;
+    cr_assert_eq(ech_hub_begin(hub, &round, participants, WORKERS), ECH_OK);
+    cr_assert(await_type(ECH_WIRE_ROUND, &told, LONG));
+}
+
+/* A sound update of both workers. */
+static ech_update_writer *make_update(ech_exact_sum *sum)
+{
+    static const ech_wire_report reports[WORKERS] = {{.worker = 0, .samples = SAMPLES},
+                                                     {.worker = 1, .samples = SAMPLES}};
+    const ech_update_content content = {
+        .layout = layout, .reports = reports, .report_count = WORKERS, .sum = sum};
+    ech_update_writer *writer = NULL;
+    for (int i = 0; i < WORKERS; i++) {
+        cr_assert_eq(ech_exact_sum_add(sum, ech_test_view(model), SAMPLES), ECH_OK);
+    }
+    cr_assert_eq(ech_update_writer_create(&content, &writer), ECH_OK);
+    return writer;
+}
+
+/* The next chunk, as a frame. */
+static ech_wire_frame next_chunk(ech_update_writer *writer)
+{
+    ech_wire_frame frame = {.type = ECH_WIRE_UPDATE,
+                            .round = ROUND,
+                            .sequence = ech_update_writer_position(writer),
+                            .payload = payload};
+    cr_assert_eq(ech_update_writer_next(writer, payload, &frame.payload_bytes), ECH_OK);
+    frame.argument = ech_update_writer_is_done(writer);
+    return frame;
+}
+
+static uint64_t collected_updates(void)
+{
+    ech_exact_sum *into = ech_test_sum(layout, BOUND);
+    bool over = false;
+    cr_assert_eq(ech_hub_settle(hub, UINT64_MAX, &over), ECH_OK);
+    cr_expect(over);
+    cr_assert_eq(ech_hub_collect(hub, into), ECH_OK);
+    const uint64_t count = ech_exact_sum_update_count(into);
+    ech_exact_sum_destroy(&into);
+    return count;
+}
+
+/* ---- updates count once ---- */
+
+Test(site_hub, chunks_that_come_again_and_again_count_once)
+{
+    ech_exact_sum *sum = ech_test_sum(layout, BOUND);
+    ech_wire_frame done;
+    join();
+    begin_round();
+    ech_update_writer *writer = make_update(sum);
+    while (!ech_update_writer_is_done(writer)) {
+        const ech_wire_frame chunk = next_chunk(writer);
+        send_frame(chunk);
+        send_frame(chunk);
+    }
+    cr_assert(await_type(ECH_WIRE_DONE, &done, LONG));
+    cr_expect_eq(done.argument, 1);
+    ech_update_writer_seek(writer, 0);
+    while (!ech_update_writer_is_done(writer)) {
+        send_frame(next_chunk(writer));
+    }
+    cr_assert(await_type(ECH_WIRE_DONE, &done, LONG), "it is told again that it was counted");
+    cr_expect_eq(done.argument, 1);
+    cr_expect_eq(collected_updates(), WORKERS);
+    ech_update_writer_destroy(&writer);
+    ech_exact_sum_destroy(&sum);
+}
+
+Test(site_hub, chunks_out_of_order_or_of_another_round_or_session_are_refused)
+{
+    ech_exact_sum *sum = ech_test_sum(layout, BOUND);
+    ech_wire_frame got;
+    join();
+    begin_round();
+    ech_update_writer *writer = make_update(sum);
+    ech_wire_frame chunk = next_chunk(writer);
+    chunk.sequence = 7;
+    send_frame(chunk);
+    chunk.sequence = 0;
+    chunk.round = ROUND + 1;
+    send_frame(chunk);
+    chunk.round = ROUND;
+    chunk.session = session + 1;
+    send_frame(chunk);
+    cr_expect_not(await_type(ECH_WIRE_CREDIT, &got, SHORT));
+    cr_expect_eq(count_in_log("site boulder: refused: a chunk of its update out of order"), 1);
+    ech_update_writer_seek(writer, 0);
+    while (!ech_update_writer_is_done(writer)) {
+        send_frame(next_chunk(writer));
+    }
+    cr_assert(await_type(ECH_WIRE_DONE, &got, LONG));
+    cr_expect_eq(got.argument, 1, "the sound ones count");
+    cr_expect_eq(collected_updates(), WORKERS);
+    ech_update_writer_destroy(&writer);
+    ech_exact_sum_destroy(&sum);
+}
+
+Test(site_hub, an_update_of_another_weight_is_left_out)
+{
+    ech_exact_sum *sum = ech_test_sum(layout, BOUND);
+    ech_wire_frame done;
+    join();
+    begin_round();
+    ech_update_writer *writer = make_update(sum);
+    cr_assert_eq(ech_exact_sum_add(sum, ech_test_view(model), 50), ECH_OK);
+    while (!ech_update_writer_is_done(writer)) {
+        send_frame(next_chunk(writer));
+    }
+    cr_assert(await_type(ECH_WIRE_DONE, &done, LONG));
+    cr_expect_eq(done.argument, 0);
+    cr_expect_eq(collected_updates(), 0);
+    cr_expect_eq(count_in_log("site boulder is left out (2 workers): a sum of 3 updates"), 1);
+    cr_expect_null(ech_hub_report(hub, 0));
+    ech_update_writer_destroy(&writer);
+    ech_exact_sum_destroy(&sum);
+}
+
+/* ---- joining ---- */
+
+Test(site_hub, a_site_is_who_its_key_says_and_has_the_workers_of_its_node)
+{
+    ech_wire_frame got;
+    char text[ECH_WIRE_TEXT_BYTES];
+    join_as("austin", 0);
+    cr_assert(await_type(ECH_WIRE_REFUSE, &got, LONG));
+    ech_wire_take_text(&got, text);
+    cr_expect_not_null(strstr(text, "calls itself austin, but its key is that of boulder"));
+    join_as("boulder", 1);
+    cr_assert(await_type(ECH_WIRE_REFUSE, &got, LONG));
+    ech_wire_take_text(&got, text);
+    cr_expect_not_null(strstr(text, "its workers or their samples"));
+}
+
+/* ---- rubbish ---- */
+
+/* No crash, no growth, and at most so many lines. */
+Test(site_hub, damaged_and_random_messages_are_refused_by_name)
+{
+    enum { MESSAGES = 2000 };
+    ech_random stream = ech_random_stream(72, ECH_RANDOM_TEST, 0, 0, 0);
+    ech_wire_frame got;
+    join();
+    begin_round();
+    const size_t held = ech_memory_held_bytes();
+    for (int i = 0; i < MESSAGES; i++) {
+        ech_wire_frame frame = {
+            .type = (ech_wire_type)ech_random_below(&stream, ECH_WIRE_TYPE_END + 1),
+            .round = ech_random_below(&stream, 5),
+            .sequence = ech_random_below(&stream, 40),
+            .argument = ech_random_below(&stream, 40),
+            .payload = payload,
+            .payload_bytes = (uint32_t)ech_random_below(&stream, 300),
+        };
+        for (uint32_t b = 0; b < frame.payload_bytes; b++) {
+            payload[b] = (uint8_t)ech_random_u64(&stream);
+        }
+        if (frame.type == ECH_WIRE_LEAVE || frame.type == ECH_WIRE_REFUSE) {
+            continue;
+        }
+        frame.session = session;
+        while (ech_dialer_send(dialer, &frame) == ECH_ERR_LIMIT) {
+            (void)await_type(ECH_WIRE_END, &got, 1);
+        }
+    }
+    cr_expect_not(await_type(ECH_WIRE_END, &got, SHORT));
+    cr_expect_leq(ech_memory_held_bytes(), held);
+    const int lines = count_in_log("site boulder: refused");
+    cr_expect(lines > 0 && lines <= 16, "%d lines", lines);
+    join(); /* it may come back */
+}
