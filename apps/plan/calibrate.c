@@ -14,6 +14,7 @@ enum {
     ROUNDS = 5,
     REPEATS = 3,
     WORKERS_MOST = 512,
+    RANK_WORKERS_MOST = 4,
     SET_BYTES = 128,
     NUMBER_BYTES = 24,
     SHAPE_BYTES = 3 * NUMBER_BYTES,
@@ -21,12 +22,16 @@ enum {
     ARGUMENTS_MAX = 2 * KERNEL_SETTINGS + 4,
 };
 
-/* Models from one that no cache notices to one that fits in none, and how many workers a rank give
- * a round that can be measured. */
+/* Models from one that no cache notices to one that fits in none, with as many workers a rank, from
+ * one on, as give a round that can be measured. */
+enum { SIZES = 3 };
 static const struct {
     const char *model;
-    uint32_t workers_a_rank;
-} grid[] = {{"tinynet", 256}, {"smallnet", 128}, {"squeezenet", 32}, {"resnet18", 8}};
+    uint32_t workers_a_rank[SIZES]; /* 0: no further size */
+} grid[] = {{"tinynet", {1, 16, 256}},
+            {"smallnet", {1, 16, 128}},
+            {"squeezenet", {1, 8, 32}},
+            {"resnet18", {1, 16, 0}}};
 
 enum { MODELS = sizeof grid / sizeof *grid };
 
@@ -48,7 +53,7 @@ typedef struct {
     const ech_short_runs *runs;
     const ech_subject *subject;
     ech_calibration_rounds *out;
-    point_samples points[2 * MODELS];
+    point_samples points[SIZES * MODELS];
     uint32_t point_count;
 } rounds_work;
 
@@ -63,24 +68,30 @@ static ech_status count_values(const char *model, uint64_t *values)
     return status;
 }
 
-static uint32_t most_workers(uint32_t ranks, uint32_t workers_a_rank)
+/* A worker that has a rank of its own is one of few there. */
+static uint32_t workers_of(const ech_round_manner *manner, uint32_t a_rank)
 {
-    const uint32_t most = ranks * workers_a_rank;
-    const uint32_t least = 2 * ranks;
-    return most <= WORKERS_MOST ? most : least > WORKERS_MOST ? least : (uint32_t)WORKERS_MOST;
+    const bool is_bound = strcmp(manner->workers_on, "rank") == 0;
+    const uint32_t ranks = manner->hosts * manner->ranks;
+    const uint32_t most = is_bound ? RANK_WORKERS_MOST : WORKERS_MOST / ranks;
+    const uint32_t bound = most > 2 ? most : 2;
+    return ranks * (a_rank < bound ? a_rank : bound);
 }
 
 static ech_status list_points(rounds_work *work)
 {
-    const uint32_t ranks = work->out->manner.hosts * work->out->manner.ranks;
     ech_status status = ECH_OK;
     for (size_t m = 0; m < MODELS && status == ECH_OK; m++) {
         uint64_t values = 0;
+        uint32_t before = 0;
         status = count_values(grid[m].model, &values);
-        const uint32_t workers[] = {ranks, most_workers(ranks, grid[m].workers_a_rank)};
-        for (int i = 0; i < 2; i++) {
-            work->points[work->point_count++] =
-                (point_samples){.model = grid[m].model, .values = values, .workers = workers[i]};
+        for (int i = 0; i < SIZES && grid[m].workers_a_rank[i] > 0; i++) {
+            const uint32_t workers = workers_of(&work->out->manner, grid[m].workers_a_rank[i]);
+            if (workers > before) {
+                work->points[work->point_count++] =
+                    (point_samples){.model = grid[m].model, .values = values, .workers = workers};
+            }
+            before = workers;
         }
     }
     return status;

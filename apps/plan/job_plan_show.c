@@ -109,10 +109,10 @@ static void print_time(const ech_job_plan *plan)
     printf("\n");
 }
 
-static void print_model(const ech_calibration_rounds *rounds)
+static void print_model(const ech_calibration_rounds *rounds, double workers)
 {
     ech_round_model model;
-    ech_round_model_fit(rounds, ECH_ROUND_LATER, &model);
+    ech_round_model_fit(rounds, ECH_ROUND_LATER, workers, &model);
     printf("  %u ranks on %u host%s, workers_on: %s, leader: %s, transfer: %s\n",
            rounds->manner.ranks, rounds->manner.hosts, rounds->manner.hosts == 1 ? "" : "s",
            rounds->manner.workers_on, rounds->manner.leader, rounds->manner.transfer);
@@ -136,7 +136,7 @@ static void print_calibration(const ech_job_plan *plan)
     for (uint32_t i = 0; i < needs.rounds_count; i++) {
         const ech_calibration_rounds *rounds = ech_forecast_nearest(calibration, &needs.rounds[i]);
         if (rounds != NULL) {
-            print_model(rounds);
+            print_model(rounds, ech_topology_worker_count(plan->subject->tree.topology));
         }
     }
     const ech_calibration_kernels *kernels =

@@ -13,7 +13,6 @@ static const ech_round_cost *cost_of(const ech_calibration_point *point, ech_rou
     return turn == ECH_ROUND_FIRST ? &point->first : &point->later;
 }
 
-/* Between the fewest and the most workers that one model was measured with. */
 static line line_between(const ech_calibration_point *few, const ech_calibration_point *many,
                          ech_round_turn turn)
 {
@@ -31,31 +30,70 @@ static line line_between(const ech_calibration_point *few, const ech_calibration
     return out;
 }
 
+/* The next model by size; 0 after the last. */
+static uint64_t next_values(const ech_calibration_rounds *rounds, uint64_t below)
+{
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < rounds->point_count; i++) {
+        const uint64_t values = rounds->points[i].values;
+        if (values > below && (next == 0 || values < next)) {
+            next = values;
+        }
+    }
+    return next;
+}
+
+static double distance(const ech_calibration_point *point, double workers)
+{
+    return fabs(log((double)point->workers / workers));
+}
+
+/* The point of a model that is nearest to so many workers: of those with at most as many (side -1),
+ * with more (1), or with any number but `but` (0). */
+static const ech_calibration_point *nearest(const ech_calibration_rounds *rounds, uint64_t values,
+                                            double workers, int side, uint64_t but)
+{
+    const ech_calibration_point *found = NULL;
+    for (uint32_t i = 0; i < rounds->point_count; i++) {
+        const ech_calibration_point *point = &rounds->points[i];
+        const bool is_more = (double)point->workers > workers;
+        const bool is_there = side == 0 ? point->workers != but : is_more == (side > 0);
+        if (point->values == values && is_there &&
+            (found == NULL || distance(point, workers) < distance(found, workers))) {
+            found = point;
+        }
+    }
+    return found;
+}
+
+static line line_around(const ech_calibration_rounds *rounds, uint64_t values, double workers,
+                        ech_round_turn turn)
+{
+    const ech_calibration_point *few = nearest(rounds, values, workers, -1, 0);
+    const ech_calibration_point *many = nearest(rounds, values, workers, 1, 0);
+    if (few == NULL && many != NULL) {
+        few = nearest(rounds, values, workers, 0, many->workers);
+    } else if (many == NULL && few != NULL) {
+        many = nearest(rounds, values, workers, 0, few->workers);
+    }
+    few = few != NULL ? few : many; /* of one point alone */
+    many = many != NULL ? many : few;
+    if (few == NULL || many == NULL) {
+        return (line){.values = values};
+    }
+    return few->workers < many->workers ? line_between(few, many, turn)
+                                        : line_between(many, few, turn);
+}
+
 static uint32_t list_lines(const ech_calibration_rounds *rounds, ech_round_turn turn,
-                           line lines[ECH_ROUND_KNOTS_MAX])
+                           double workers, line lines[ECH_ROUND_KNOTS_MAX])
 {
     uint32_t count = 0;
-    uint64_t below = 0;
-    for (;;) {
-        const ech_calibration_point *few = NULL;
-        const ech_calibration_point *many = NULL;
-        for (uint32_t i = 0; i < rounds->point_count; i++) {
-            const ech_calibration_point *point = &rounds->points[i];
-            const bool is_next =
-                point->values > below && (few == NULL || point->values <= few->values);
-            if (!is_next) {
-                continue;
-            }
-            const bool is_new = few == NULL || point->values < few->values;
-            few = is_new || point->workers < few->workers ? point : few;
-            many = is_new || many == NULL || point->workers > many->workers ? point : many;
-        }
-        if (few == NULL || many == NULL) {
-            return count;
-        }
-        lines[count++] = line_between(few, many, turn);
-        below = few->values;
+    for (uint64_t values = next_values(rounds, 0); values > 0;
+         values = next_values(rounds, values)) {
+        lines[count++] = line_around(rounds, values, workers, turn);
     }
+    return count;
 }
 
 static ech_round_cost cost_a_value(const ech_round_cost *cost, const ech_round_cost *base,
@@ -85,12 +123,12 @@ static void fit_start(const ech_calibration_rounds *rounds, ech_round_model *out
     }
 }
 
-void ech_round_model_fit(const ech_calibration_rounds *rounds, ech_round_turn turn,
+void ech_round_model_fit(const ech_calibration_rounds *rounds, ech_round_turn turn, double workers,
                          ech_round_model *out)
 {
     line lines[ECH_ROUND_KNOTS_MAX];
     *out = (ech_round_model){.knot_count = 0};
-    const uint32_t count = list_lines(rounds, turn, lines);
+    const uint32_t count = list_lines(rounds, turn, workers, lines);
     if (count == 0) {
         return;
     }

@@ -39,9 +39,12 @@ typedef struct {
 
 typedef enum { ECH_ROUND_FIRST, ECH_ROUND_LATER } ech_round_turn;
 
-/** Read it from the points of a calibration. A model that was measured with one number of workers
- * only says nothing of others: its whole cost goes to the workers. */
-void ech_round_model_fit(const ech_calibration_rounds *rounds, ech_round_turn turn,
+/**
+ * Read it from the points of a calibration, for rounds of about so many workers: of each model the
+ * two numbers of workers around it, or the two nearest on one side. A model that was measured with
+ * one number of workers only says nothing of others: its whole cost goes to the workers.
+ */
+void ech_round_model_fit(const ech_calibration_rounds *rounds, ech_round_turn turn, double workers,
                          ech_round_model *out);
 
 /** What a round costs whatever its workers, and what each of them adds. */

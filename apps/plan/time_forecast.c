@@ -78,6 +78,7 @@ const ech_calibration_rounds *ech_forecast_nearest(const ech_calibration *calibr
 typedef struct {
     const ech_subject *subject;
     double values;
+    double workers_a_host;    /* that take part in a round */
     uint32_t ranks;           /* that train, of all hosts */
     ech_round_cost fixed[2];  /* by ech_round_turn */
     ech_round_cost worker[2]; /* of one worker, as time of its rank */
@@ -99,7 +100,7 @@ static double crowding(double ranks, double cores)
 static void read_turn(assembly *all, const ech_calibration_rounds *rounds, double cores,
                       ech_round_turn turn, ech_round_model *model)
 {
-    ech_round_model_fit(rounds, turn, model);
+    ech_round_model_fit(rounds, turn, all->workers_a_host, model);
     const double measured = rounds->manner.ranks;
     const double ranks = all->subject->ranks_per_host;
     const double at_once = measured * crowding(ranks, cores) / crowding(measured, cores);
@@ -117,9 +118,9 @@ static void add_links(assembly *all, const ech_calibration_rounds *two,
 {
     ech_round_model far;
     ech_round_model near;
-    ech_round_model_fit(two, turn, &far);
-    ech_round_model_fit(one, turn, &near);
     const double workers = one->manner.ranks;
+    ech_round_model_fit(two, turn, workers, &far);
+    ech_round_model_fit(one, turn, workers, &near);
     const double steps = ceil(log2(all->subject->hosts));
     const ech_round_cost far_fixed = ech_round_model_fixed(&far, all->values);
     const ech_round_cost far_worker = ech_round_model_worker(&far, all->values);
@@ -330,7 +331,10 @@ static bool find_measurements(const ech_calibration *calibration, const ech_fore
                  needs->kernels.batch, needs->kernels.ranks);
         return false;
     }
-    if (rounds[0] != NULL && rounds[0]->manner.ranks != own->ranks) {
+    if (rounds[0] == NULL) { /* which is always needed */
+        return false;
+    }
+    if (rounds[0]->manner.ranks != own->ranks) {
         snprintf(out->reason, sizeof out->reason, "from rounds of %u ranks a host, the nearest",
                  rounds[0]->manner.ranks);
     }
@@ -353,8 +357,11 @@ ech_status ech_time_forecast_make(const ech_subject *subject, const ech_calibrat
     if (!find_measurements(calibration, &needs, rounds, &kernels, out)) {
         return ECH_OK;
     }
+    const uint32_t workers =
+        ech_select_goal(subject->tree.population, &subject->options.strategy.options.selection);
     assembly all = {.subject = subject,
                     .values = (double)subject->strategy->layout->value_count,
+                    .workers_a_host = fmax(1.0, (double)workers / subject->hosts),
                     .ranks = subject->hosts * training_ranks(subject)};
     return assemble(&all, calibration, &needs, rounds, kernels, out);
 }

@@ -96,12 +96,12 @@ Test(plan_calibration, a_round_that_follows_the_law_is_foretold)
 {
     const ech_calibration_rounds rounds = lawful_rounds();
     ech_round_model model;
-    ech_round_model_fit(&rounds, ECH_ROUND_LATER, &model);
+    ech_round_model_fit(&rounds, ECH_ROUND_LATER, 32, &model);
     expect_law(&model, 2, 1000, 1.0);
     expect_law(&model, 10000, 32, 1.0);
     expect_law(&model, 1e6, 2048, 1.0);
     expect_law(&model, 6e7, 7, 1.0); /* beyond the largest: the same costs a value */
-    ech_round_model_fit(&rounds, ECH_ROUND_FIRST, &model);
+    ech_round_model_fit(&rounds, ECH_ROUND_FIRST, 1000, &model);
     expect_law(&model, 1e6, 2048, 3.0);
     expect_near(model.start_latency + (1e6 - 2) * model.start_value, 0.6);
 }
@@ -110,7 +110,7 @@ Test(plan_calibration, between_two_models_costs_lie_between_theirs)
 {
     const ech_calibration_rounds rounds = lawful_rounds();
     ech_round_model model;
-    ech_round_model_fit(&rounds, ECH_ROUND_LATER, &model);
+    ech_round_model_fit(&rounds, ECH_ROUND_LATER, 32, &model);
     const double values = 1e5; /* the middle of 1e4 and 1e6, by logarithm */
     const ech_round_cost worker = ech_round_model_worker(&model, values);
     expect_near(worker.seconds[0], task + (values - 2.0) * (2e-9 + 6e-9) / 2);
@@ -127,9 +127,32 @@ Test(plan_calibration, one_number_of_workers_says_what_each_of_them_takes)
     }
     rounds.point_count = kept;
     ech_round_model model;
-    ech_round_model_fit(&rounds, ECH_ROUND_LATER, &model);
+    ech_round_model_fit(&rounds, ECH_ROUND_LATER, 32, &model);
     expect_law(&model, 1e6, 4, 1.0);
     expect_near(ech_round_cost_total(&model.latency) + 1.0, 1.0);
+}
+
+Test(plan_calibration, the_numbers_of_workers_around_it_foretell_a_round)
+{
+    static const struct {
+        uint64_t workers;
+        double seconds;
+    } bent[] = {{64, 1.0}, {4, 0.1}, {16, 0.2}};
+    static const double expected[][2] = {{2, 0.1 - 0.1 / 6}, {4, 0.1},  {10, 0.15}, {16, 0.2},
+                                         {40, 0.6},          {64, 1.0}, {112, 1.8}};
+    ech_calibration_rounds rounds = {.point_count = 0};
+    for (size_t i = 0; i < 3; i++) {
+        ech_calibration_point *point = &rounds.points[rounds.point_count++];
+        *point = (ech_calibration_point){.values = 2, .workers = bent[i].workers};
+        point->later.seconds[0] = bent[i].seconds;
+    }
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        ech_round_model model;
+        ech_round_model_fit(&rounds, ECH_ROUND_LATER, expected[i][0], &model);
+        expect_near(ech_round_model_fixed(&model, 2).seconds[0] +
+                        expected[i][0] * ech_round_model_worker(&model, 2).seconds[0],
+                    expected[i][1]);
+    }
 }
 
 /* ---- the file ---- */

@@ -137,7 +137,7 @@ check cluster_wait 60 "four idle nodes" cluster_is_idle
 # The weak-scaling study, small: both variants, one and two hosts.
 submit weak jobs/studies/weak-scaling.yaml --set "models=[tinynet, smallnet]" \
   --set "workers=[2, 4]" --set ranks_per_host=2 --set repeats=1 --set job.walltime=0 \
-  --set job.margin=0
+  --set job.margin=0 --set calibrate=false
 await weak 300
 check test "$(wc -l <"$folder/weak/results.csv")" = 9
 check grep -q ',processes,shared,2,4,' "$folder/weak/results.csv"
