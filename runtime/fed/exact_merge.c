@@ -6,16 +6,9 @@
 /* "echpiec" and the version of a piece's format. */
 #define PIECE_MAGIC UINT64_C(0x6563687069656301)
 
-/* A piece: this, the counters if there are any in it, then segments; little-endian, 8-byte aligned.
- * Weight, updates and counters travel in the first piece of an export. */
+/* A piece: this, the counters if there are any in it, then segments. */
 typedef struct {
-    uint64_t magic;
-    ech_hash128 layout_digest;
-    uint64_t weight_bound;
-    uint64_t bytes; /* of the whole piece */
-    uint64_t weight;
-    uint64_t update_count;
-    uint64_t counter_count;
+    ech_sum_piece piece;
     uint64_t segment_count;
 } piece_header;
 
@@ -163,44 +156,33 @@ static uint64_t write_segments(const ech_exact_sum *sum, ech_exact_sum_cursor *c
     return segment_count;
 }
 
-static void write_totals(const ech_exact_sum *sum, piece_header *header, writer *out)
-{
-    header->weight = ech_exact_sum_weight(sum);
-    header->update_count = ech_exact_sum_update_count(sum);
-    header->counter_count = sum->layout->counter_count;
-    memcpy(out->at, (const int64_t *)sum->counters, header->counter_count * sizeof(int64_t));
-    out->at += header->counter_count * sizeof(int64_t);
-}
-
 ech_status ech_exact_sum_export(ech_exact_sum *sum, ech_exact_sum_cursor *cursor, void *piece,
                                 size_t capacity, size_t *bytes)
 {
     *bytes = 0;
-    const size_t needed = sizeof(piece_header) + sum->layout->counter_count * sizeof(int64_t) +
-                          sizeof(segment_header) + sizeof(int64_t);
-    if (capacity < ECH_SUM_PIECE_BYTES_MIN || capacity < needed ||
-        (uintptr_t)piece % sizeof(int64_t) != 0) {
-        return ech_fail(ECH_ERR_ARGUMENT, "exact sum: %zu bytes at %p are no room for a piece",
-                        capacity, piece);
+    const ech_sum_totals *totals = &sum->header->totals;
+    const uint64_t counter_count = sum->layout->counter_count;
+    const ech_status status =
+        ech_sum_piece_check_room(piece, capacity, sizeof(piece_header), counter_count,
+                                 sizeof(segment_header) + sizeof(int64_t));
+    if (status != ECH_OK) {
+        return status;
     }
     if (cursor->sequence > 0 && cursor->tensor == sum->layout->tensor_count) {
         return ECH_OK;
     }
     writer out = {.begin = piece, .at = piece, .end = (char *)piece + capacity};
     out.at += sizeof(piece_header);
-    piece_header header = {
-        .magic = PIECE_MAGIC,
-        .layout_digest = sum->header->totals.layout_digest,
-        .weight_bound = sum->header->totals.weight_bound,
-    };
+    piece_header header = {.piece = ech_sum_piece_of(totals, PIECE_MAGIC)};
     if (cursor->sequence == 0) {
-        write_totals(sum, &header, &out);
+        ech_sum_piece_add_totals(&header.piece, totals, sum->counters, counter_count, out.at);
+        out.at += counter_count * sizeof(int64_t);
     }
     header.segment_count = write_segments(sum, cursor, &out);
-    header.bytes = (uint64_t)(out.at - out.begin);
+    header.piece.bytes = (uint64_t)(out.at - out.begin);
     memcpy(piece, &header, sizeof header);
     cursor->sequence++;
-    *bytes = header.bytes;
+    *bytes = header.piece.bytes;
     return ECH_OK;
 }
 
@@ -257,19 +239,16 @@ static ech_status open_piece(const ech_exact_sum *sum, const void *piece, size_t
         return ech_fail(ECH_ERR_FORMAT, "exact sum: a piece of %zu bytes has no header", bytes);
     }
     memcpy(header, start, sizeof *header);
-    if (header->magic != PIECE_MAGIC || header->bytes != bytes) {
-        return ech_fail(ECH_ERR_FORMAT, "exact sum: %zu bytes are not one whole piece", bytes);
-    }
     const ech_status status =
-        ech_sum_check_alike(&sum->header->totals, header->layout_digest, header->weight_bound);
+        ech_sum_piece_check(&header->piece, PIECE_MAGIC, bytes, &sum->header->totals);
     if (status != ECH_OK) {
         return status;
     }
     const void *totals = NULL;
-    bool sound =
-        (header->counter_count == 0 || header->counter_count == sum->layout->counter_count) &&
-        take(in, header->counter_count, sizeof(int64_t), &totals);
-    *counters = header->counter_count == 0 ? NULL : totals;
+    const uint64_t counter_count = header->piece.counter_count;
+    bool sound = (counter_count == 0 || counter_count == sum->layout->counter_count) &&
+                 take(in, counter_count, sizeof(int64_t), &totals);
+    *counters = counter_count == 0 ? NULL : totals;
     reader ahead = *in;
     const segment_header *segment = NULL;
     const int64_t *sums = NULL;
@@ -307,19 +286,19 @@ ech_status ech_exact_sum_import(ech_exact_sum *sum, const void *piece, size_t by
     reader in;
     ech_status status = open_piece(sum, piece, bytes, &header, &counters, &in);
     if (status == ECH_OK) {
-        status = ech_sum_weight_reserve(&sum->header->totals, header.weight);
+        status = ech_sum_weight_reserve(&sum->header->totals, header.piece.weight);
     }
     if (status != ECH_OK) {
         return status;
     }
     status = for_each_segment(sum, in, false);
     if (status != ECH_OK) {
-        ech_sum_weight_return(&sum->header->totals, header.weight);
+        ech_sum_weight_return(&sum->header->totals, header.piece.weight);
         return status;
     }
     status = for_each_segment(sum, in, true);
     if (status == ECH_OK) {
-        merge_totals(sum, header.update_count, counters);
+        merge_totals(sum, header.piece.update_count, counters);
     }
     return status;
 }

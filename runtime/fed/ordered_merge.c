@@ -8,16 +8,9 @@
 /* "echordp" and the version of a piece's format. */
 #define PIECE_MAGIC UINT64_C(0x6563686f72647001)
 
-/* A piece: this, the counters if there are any in it, then `count` float32 of one cell;
- * little-endian, 8-byte aligned. Weight, updates and counters travel in the first piece. */
+/* A piece: this, the counters if there are any in it, then `count` float32 of one cell. */
 typedef struct {
-    uint64_t magic;
-    ech_hash128 layout_digest;
-    uint64_t weight_bound;
-    uint64_t bytes; /* of the whole piece */
-    uint64_t weight;
-    uint64_t update_count;
-    uint64_t counter_count;
+    ech_sum_piece piece;
     uint32_t leaf_count;
     uint32_t place; /* where the cell waits */
     uint64_t first; /* value of the cell */
@@ -66,14 +59,6 @@ static uint32_t next_waiting(const ech_ordered_sum *sum, uint32_t place)
     return place;
 }
 
-static void write_totals(const ech_ordered_sum *sum, piece_header *header, char *at)
-{
-    header->weight = ech_ordered_sum_weight(sum);
-    header->update_count = ech_ordered_sum_update_count(sum);
-    header->counter_count = sum->layout->counter_count;
-    memcpy(at, (const int64_t *)sum->counters, header->counter_count * sizeof(int64_t));
-}
-
 /* A run of the cell at the cursor, as much as there is room for. */
 static void write_run(const ech_ordered_sum *sum, ech_ordered_sum_cursor *cursor,
                       piece_header *header, char *at, size_t room_bytes)
@@ -99,33 +84,30 @@ ech_status ech_ordered_sum_export(const ech_ordered_sum *sum, ech_ordered_sum_cu
                                   void *piece, size_t capacity, size_t *bytes)
 {
     *bytes = 0;
-    const size_t needed = sizeof(piece_header) + (sum->layout->counter_count + 1) * sizeof(int64_t);
-    if (capacity < ECH_SUM_PIECE_BYTES_MIN || capacity < needed ||
-        (uintptr_t)piece % sizeof(int64_t) != 0) {
-        return ech_fail(ECH_ERR_ARGUMENT, "sum: %zu bytes at %p are no room for a piece", capacity,
-                        piece);
+    const ech_sum_totals *totals = &sum->header->totals;
+    const uint64_t counter_count = sum->layout->counter_count;
+    const ech_status status = ech_sum_piece_check_room(piece, capacity, sizeof(piece_header),
+                                                       counter_count, sizeof(float));
+    if (status != ECH_OK) {
+        return status;
     }
     if (cursor->sequence == 0) {
         cursor->place = next_waiting(sum, ECH_ORDERED_END);
     } else if (cursor->place == sum->header->leaf_count) {
         return ECH_OK;
     }
-    piece_header header = {
-        .magic = PIECE_MAGIC,
-        .layout_digest = sum->header->totals.layout_digest,
-        .weight_bound = sum->header->totals.weight_bound,
-        .leaf_count = sum->header->leaf_count,
-    };
+    piece_header header = {.piece = ech_sum_piece_of(totals, PIECE_MAGIC),
+                           .leaf_count = sum->header->leaf_count};
     char *at = (char *)piece + sizeof header;
     if (cursor->sequence == 0) {
-        write_totals(sum, &header, at);
-        at += header.counter_count * sizeof(int64_t);
+        ech_sum_piece_add_totals(&header.piece, totals, sum->counters, counter_count, at);
+        at += counter_count * sizeof(int64_t);
     }
     write_run(sum, cursor, &header, at, (size_t)((char *)piece + capacity - at));
-    header.bytes = (uint64_t)(at - (char *)piece) + header.count * sizeof(float);
+    header.piece.bytes = (uint64_t)(at - (char *)piece) + header.count * sizeof(float);
     memcpy(piece, &header, sizeof header);
     cursor->sequence++;
-    *bytes = header.bytes;
+    *bytes = header.piece.bytes;
     return ECH_OK;
 }
 
@@ -136,12 +118,13 @@ static bool fits(const ech_ordered_sum *sum, const piece_header *header, uint32_
     const uint64_t values = layout->value_count;
     const bool own = leaf == ECH_LEAF_OWN;
     const uint32_t end = own ? sum->header->leaf_count - 1 : ECH_ORDERED_END;
-    return (header->counter_count == 0 || header->counter_count == layout->counter_count) &&
+    return (header->piece.counter_count == 0 ||
+            header->piece.counter_count == layout->counter_count) &&
            header->first <= values && header->count <= values - header->first &&
            (!own || header->leaf_count == sum->header->leaf_count) &&
            (header->count == 0 || header->place <= end) &&
-           header->bytes == sizeof *header + header->counter_count * sizeof(int64_t) +
-                                header->count * sizeof(float) &&
+           header->piece.bytes == sizeof *header + header->piece.counter_count * sizeof(int64_t) +
+                                      header->count * sizeof(float) &&
            (header->count == 0 || header->first == sum->arriving_count);
 }
 
@@ -152,11 +135,8 @@ static ech_status open_piece(const ech_ordered_sum *sum, const void *piece, size
         return ech_fail(ECH_ERR_FORMAT, "sum: a piece of %zu bytes has no header", bytes);
     }
     memcpy(header, piece, sizeof *header);
-    if (header->magic != PIECE_MAGIC || header->bytes != bytes) {
-        return ech_fail(ECH_ERR_FORMAT, "sum: %zu bytes are not one whole piece", bytes);
-    }
     const ech_status status =
-        ech_sum_check_alike(&sum->header->totals, header->layout_digest, header->weight_bound);
+        ech_sum_piece_check(&header->piece, PIECE_MAGIC, bytes, &sum->header->totals);
     if (status != ECH_OK || fits(sum, header, leaf)) {
         return status;
     }
@@ -198,24 +178,25 @@ ech_status ech_ordered_sum_import(ech_ordered_sum *sum, const void *piece, size_
     ech_sum_totals *totals = &sum->header->totals;
     ech_status status = open_piece(sum, piece, bytes, leaf, &header);
     if (status == ECH_OK) {
-        status = ech_sum_weight_reserve(totals, header.weight);
+        status = ech_sum_weight_reserve(totals, header.piece.weight);
     }
     if (status != ECH_OK) {
         return status;
     }
     const char *counters = (const char *)piece + sizeof header;
-    const char *values = counters + header.counter_count * sizeof(int64_t);
+    const char *values = counters + header.piece.counter_count * sizeof(int64_t);
     if (header.count > 0) {
         status = take_run(sum, &header, values, leaf);
     }
     if (status != ECH_OK) {
-        ech_sum_weight_return(totals, header.weight);
+        ech_sum_weight_return(totals, header.piece.weight);
         return status;
     }
-    if (header.counter_count > 0) {
-        ech_sum_counters_raise(sum->counters, header.counter_count,
+    if (header.piece.counter_count > 0) {
+        ech_sum_counters_raise(sum->counters, header.piece.counter_count,
                                (const int64_t *)(const void *)counters);
     }
-    atomic_fetch_add_explicit(&totals->update_count, header.update_count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&totals->update_count, header.piece.update_count,
+                              memory_order_relaxed);
     return ECH_OK;
 }

@@ -122,6 +122,43 @@ void ech_sum_counters_read(const _Atomic int64_t *counters, uint64_t count, int6
     }
 }
 
+ech_status ech_sum_piece_check_room(const void *piece, size_t capacity, size_t header_bytes,
+                                    uint64_t counter_count, size_t more_bytes)
+{
+    const uint64_t needed = header_bytes + counter_count * sizeof(int64_t) + more_bytes;
+    if (capacity < ECH_SUM_PIECE_BYTES_MIN || capacity < needed ||
+        (uintptr_t)piece % sizeof(int64_t) != 0) {
+        return ech_fail(ECH_ERR_ARGUMENT, "sum: %zu bytes at %p are no room for a piece", capacity,
+                        piece);
+    }
+    return ECH_OK;
+}
+
+ech_sum_piece ech_sum_piece_of(const ech_sum_totals *totals, uint64_t magic)
+{
+    return (ech_sum_piece){.magic = magic,
+                           .layout_digest = totals->layout_digest,
+                           .weight_bound = totals->weight_bound};
+}
+
+void ech_sum_piece_add_totals(ech_sum_piece *piece, const ech_sum_totals *totals,
+                              const _Atomic int64_t *counters, uint64_t counter_count, void *at)
+{
+    piece->weight = ech_sum_weight_of(totals);
+    piece->update_count = ech_sum_update_count_of(totals);
+    piece->counter_count = counter_count;
+    ech_sum_counters_read(counters, counter_count, at);
+}
+
+ech_status ech_sum_piece_check(const ech_sum_piece *piece, uint64_t magic, size_t bytes,
+                               const ech_sum_totals *totals)
+{
+    if (piece->magic != magic || piece->bytes != bytes) {
+        return ech_fail(ECH_ERR_FORMAT, "sum: %zu bytes are not one whole piece", bytes);
+    }
+    return ech_sum_check_alike(totals, piece->layout_digest, piece->weight_bound);
+}
+
 ech_status ech_sum_populate_pages(void *begin, uint64_t bytes)
 {
     const uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);

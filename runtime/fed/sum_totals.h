@@ -1,6 +1,7 @@
 /**
  * @file sum_totals.h
- * What sums of every kind have: the weights that came, the counters, and pages made when needed.
+ * What sums of every kind have: the weights that came, the counters, pages made when needed, and
+ * the start of the pieces in which they travel.
  *
  * It lies in memory that processes of a host share, free of addresses. Not collective.
  */
@@ -8,6 +9,7 @@
 #define ECH_FED_SUM_TOTALS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/hash.h"
@@ -74,6 +76,33 @@ void ech_sum_counters_clear(_Atomic int64_t *counters, uint64_t count);
 void ech_sum_counters_raise(_Atomic int64_t *counters, uint64_t count, const int64_t *more);
 
 void ech_sum_counters_read(const _Atomic int64_t *counters, uint64_t count, int64_t *out);
+
+/** The start of every piece of an export, 8-byte aligned, little-endian. What the totals hold
+ *  travels in the first. */
+typedef struct {
+    uint64_t magic; /* of the kind of sum, and the version of its pieces */
+    ech_hash128 layout_digest;
+    uint64_t weight_bound;
+    uint64_t bytes; /* of the whole piece */
+    uint64_t weight;
+    uint64_t update_count;
+    uint64_t counter_count; /* int64 each, behind the kind's own header; 0: none in this piece */
+} ech_sum_piece;
+
+/** ECH_ERR_ARGUMENT unless a piece of a header, the counters and `more_bytes` has room there. */
+ech_status ech_sum_piece_check_room(const void *piece, size_t capacity, size_t header_bytes,
+                                    uint64_t counter_count, size_t more_bytes);
+
+/** A piece without totals. */
+ech_sum_piece ech_sum_piece_of(const ech_sum_totals *totals, uint64_t magic);
+
+/** The totals too; the counters go to `at`. */
+void ech_sum_piece_add_totals(ech_sum_piece *piece, const ech_sum_totals *totals,
+                              const _Atomic int64_t *counters, uint64_t counter_count, void *at);
+
+/** ECH_ERR_FORMAT unless it begins one whole piece of so many bytes, of a sum like this one. */
+ech_status ech_sum_piece_check(const ech_sum_piece *piece, uint64_t magic, size_t bytes,
+                               const ech_sum_totals *totals);
 
 /** Make pages writable now. ECH_ERR_MEMORY where touching them would kill the process. */
 ech_status ech_sum_populate_pages(void *begin, uint64_t bytes);
