@@ -73,13 +73,19 @@ ech_child_result program_run_job(unsigned ranks, const char *const *environment,
     return run(environment, all);
 }
 
-double program_number(const char *json, const char *key)
+double program_number(const char *json, const char *keys)
 {
-    char label[64];
-    snprintf(label, sizeof label, "\"%s\":", key);
-    const char *found = strstr(json, label);
-    cr_assert_not_null(found, "no %s in %s", key, json);
-    return strtod(found + strlen(label), NULL);
+    const char *at = json;
+    for (const char *key = keys; *key != '\0';) {
+        char label[64];
+        const size_t length = strcspn(key, ".");
+        snprintf(label, sizeof label, "\"%.*s\":", (int)length, key);
+        at = strstr(at, label);
+        cr_assert_not_null(at, "no %s in %s", keys, json);
+        at += strlen(label);
+        key += length + (key[length] == '.');
+    }
+    return strtod(at, NULL);
 }
 
 size_t program_count_lines(const char *text)

@@ -29,8 +29,9 @@ ech_child_result program_run_ranks(unsigned ranks, const char *const *arguments)
 ech_child_result program_run_job(unsigned ranks, const char *const *environment,
                                  const char *const *arguments);
 
-/** The number behind a key of a JSON text; the test fails if there is no such key. */
-double program_number(const char *json, const char *key);
+/** The number behind a key of a JSON text, "bytes.wire.up": the first `up` behind the first `wire`
+ *  behind the first `bytes`. Ends the test where there is none. */
+double program_number(const char *json, const char *keys);
 
 /** A port of loopback that nobody listens on. */
 int program_free_port(void);

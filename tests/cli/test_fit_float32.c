@@ -91,15 +91,6 @@ Test(fit_float32, tiers_and_cutoffs_give_one_model)
     }
 }
 
-/* The number behind "key": in what `--json` printed, from `after` on. */
-static double json_number(const char *json, const char *after, const char *key)
-{
-    const char *at = strstr(json, after);
-    at = at != NULL ? strstr(at, key) : NULL;
-    cr_assert_not_null(at, "no %s behind %s in %s", key, after, json);
-    return strtod(at + strlen(key), NULL);
-}
-
 static ech_child_result run_json(const char *sum, const char *aggregators)
 {
     char out[FIT_PATH_BYTES + 16];
@@ -119,15 +110,15 @@ Test(fit_float32, half_the_bytes_and_nearly_the_same_loss)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         ech_child_result exact = run_json("strategy.sum=exact", kinds[i]);
         ech_child_result float32 = run_json("strategy.sum=float32", kinds[i]);
-        const double up = json_number(exact.output, "\"wire\"", "\"up\":");
+        const double up = program_number(exact.output, "wire.up");
         cr_expect_gt(up, 0.0);
-        cr_expect_float_eq(json_number(float32.output, "\"wire\"", "\"up\":") / up, 0.5, 1e-3);
-        cr_expect_eq(json_number(float32.output, "\"wire\"", "\"down\":"),
-                     json_number(exact.output, "\"wire\"", "\"down\":"));
-        cr_expect_eq(json_number(float32.output, "\"logical\"", "\"up\":"),
-                     json_number(exact.output, "\"logical\"", "\"up\":"));
-        cr_expect_float_eq(json_number(float32.output, "\"test_loss\"", ":"),
-                           json_number(exact.output, "\"test_loss\"", ":"), 1e-4);
+        cr_expect_float_eq(program_number(float32.output, "wire.up") / up, 0.5, 1e-3);
+        cr_expect_eq(program_number(float32.output, "wire.down"),
+                     program_number(exact.output, "wire.down"));
+        cr_expect_eq(program_number(float32.output, "logical.up"),
+                     program_number(exact.output, "logical.up"));
+        cr_expect_float_eq(program_number(float32.output, "test_loss"),
+                           program_number(exact.output, "test_loss"), 1e-4);
         ech_child_result_free(&exact);
         ech_child_result_free(&float32);
     }

@@ -171,3 +171,19 @@ Test(studies, a_row_of_the_niid_table)
         expect_output(&what, (const char *[]){"iid         fedavg        1", "89.23 (0.45)", NULL});
     }
 }
+
+/* Nothing is held of those that are not selected but their place in the tree and their samples. */
+Test(studies, a_million_workers_take_little_memory)
+{
+    enum { SELECTED = 1000, GIB = 1 << 30 };
+    static const char config[] = ECH_SOURCE_DIR "/jobs/studies/overhead.yaml";
+    char out[PATH_BYTES];
+    snprintf(out, sizeof out, "%s/out", folder);
+    ech_child_result result = program_run_ranks(
+        2, (const char *[]){"fit", config, "--out", out, "--json", "--set",
+                            "topology.workers=1000000", "--set", "strategy.workers=1000", NULL});
+    cr_assert_eq(result.exit_code, 0, "%s", result.errors);
+    cr_expect_lt(program_number(result.output, "peak_rss_bytes"), GIB);
+    cr_expect_eq(program_number(result.output, "logical.up"), SELECTED * 2 * sizeof(float));
+    ech_child_result_free(&result);
+}

@@ -39,15 +39,6 @@ static void stop(void)
 
 TestSuite(cli_plan, .init = start, .fini = stop, .timeout = 400);
 
-static double number_of(const char *json, const char *key)
-{
-    char label[64];
-    snprintf(label, sizeof label, "\"%s\":", key);
-    const char *found = strstr(json, label);
-    cr_assert_not_null(found, "no %s in %s", key, json);
-    return strtod(found + strlen(label), NULL);
-}
-
 static ech_child_result plan(const char *const *more)
 {
     const char *const environment[] = {cache, NULL};
@@ -89,8 +80,9 @@ Test(cli_plan, bytes_are_those_that_the_run_counts)
     for (int tier = 1; tier <= 2; tier++) {
         tiers = strstr(tiers, "\"tier\":") + 1;
         logical = strstr(logical, "\"tier\":") + 1;
-        cr_expect_eq(2 * number_of(tiers, "up_bytes"), number_of(logical, "up"), "tier %d", tier);
-        cr_expect_eq(2 * number_of(tiers, "down_bytes"), number_of(logical, "down"));
+        cr_expect_eq(2 * program_number(tiers, "up_bytes"), program_number(logical, "up"),
+                     "tier %d", tier);
+        cr_expect_eq(2 * program_number(tiers, "down_bytes"), program_number(logical, "down"));
     }
     ech_child_result_free(&planned);
     ech_child_result_free(&done);
@@ -151,7 +143,7 @@ Test(cli_plan, a_calibration_is_made_once_and_foretells_the_memory)
     struct stat second;
     program_limit(240);
     ech_child_result result = PLAN_OK("--ranks-per-host", "1", "--calibrate", "--json");
-    cr_expect_gt(number_of(result.output, "round"), 0.0);
+    cr_expect_gt(program_number(result.output, "round"), 0.0);
     copy_calibration_path(result.output, path, sizeof path);
     cr_assert_eq(stat(path, &first), 0, "%s", path);
     ech_child_result_free(&result);
@@ -159,11 +151,11 @@ Test(cli_plan, a_calibration_is_made_once_and_foretells_the_memory)
     cr_assert_eq(stat(path, &second), 0);
     cr_expect_eq(first.st_ino, second.st_ino, "nothing was left to measure");
     ech_child_result done = run(1);
-    const double planned = number_of(result.output, "rank_bytes");
-    const double measured = number_of(done.output, "peak_rss_bytes");
+    const double planned = program_number(result.output, "rank_bytes");
+    const double measured = program_number(done.output, "peak_rss_bytes");
     cr_expect(fabs(planned - measured) < 0.1 * measured, "%.0f planned, %.0f measured", planned,
               measured);
-    cr_expect_gt(number_of(done.output, "host_pss_bytes"), 0.0);
+    cr_expect_gt(program_number(done.output, "host_pss_bytes"), 0.0);
     ech_child_result_free(&done);
     ech_child_result_free(&result);
 }
