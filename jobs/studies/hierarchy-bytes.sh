@@ -2,7 +2,8 @@
 # The hierarchy experiment's bytes: one round of every worker through trees of several heights, for
 # six models, without data. Prints what the formula says of the tree and of a flat server that is
 # reached through it, what a run counted, and what crossed the wire with every aggregator
-# materialised; fails where the algorithm's bytes are not the formula's.
+# materialised, writes out/hierarchy-bytes/page/report.html with the bytes by tier, and fails where
+# the algorithm's bytes are not the formula's.
 #
 #   jobs/studies/hierarchy-bytes.sh [OPTION...]   options of `echelon fit`, such as
 #                                                 --set strategy.sum=float32
@@ -33,11 +34,13 @@ counted() {
 }
 
 mkdir -p "$out"
+pages=()
 table=$out/table.csv
 echo "model,height,workers,flat_bytes,tree_bytes,saved_percent,logical_bytes,wire_bytes,seconds" >"$table"
 for model in $models; do
   for height in $heights; do
     run=$out/$model-$height
+    pages+=("$run/run.h5")
     study_fit "$run" jobs/studies/overhead.yaml "$ranks" --set "model.name=$model" \
       --set "topology={kind: balanced, workers: $workers, height: $height}" \
       --set aggregators=materialised "$@"
@@ -47,6 +50,7 @@ for model in $models; do
   done
 done
 
+"$echelon" report "${pages[@]}" --out "$out/page"
 awk -F, 'BEGIN { gib = 1024 ^ 3; printf "%-11s %6s %11s %11s %8s %12s %11s %9s\n", "model", "height",
     "flat GiB", "tree GiB", "saved", "logical GiB", "wire GiB", "seconds" }
   NR > 1 { off = $5 != $7; bad = bad || off

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The hierarchy experiment: three strategies on trees of height 1, 2, 4 and 8 over the same 256
 # workers. Prints the mean test accuracy of the last 20 starting models and the highest, beside
-# Flight's; with exact sums the heights of a strategy and a seed end with the same bits, and the
-# study fails if they do not.
+# Flight's, and writes out/hierarchy/page/report.html with the curves of the first seed and the
+# published ones; with exact sums the heights of a strategy and a seed end with the same bits, and
+# the study fails if they do not.
 #
 #   jobs/studies/hierarchy.sh [OPTION...]     options of `echelon fit`, such as --set rounds=20
 #   ECHELON_SEEDS=1 ECHELON_STRATEGIES=fedavg ECHELON_HEIGHTS="1 8" ECHELON_OUT=out/short ...
@@ -62,6 +63,14 @@ for strategy in $strategies; do
     done
   done
 done
+
+pages=()
+for strategy in $strategies; do
+  for height in $heights; do
+    pages+=("$out/$strategy-$height-${seeds%% *}/run.h5")
+  done
+done
+"$echelon" report "${pages[@]}" --out "$out/page"
 
 printf '%-9s %6s %5s %8s %8s %8s   %s\n' strategy height runs mean highest seconds \
   "Flight's mean, highest"

@@ -97,9 +97,10 @@ Test(studies, heights_of_the_hierarchy_agree)
         .sets = {data_set, "rounds=2", "train.epochs=1"},
     };
     if (import_data()) {
-        expect_output(
-            &what, (const char *[]){"fedavg         8     1", "77.3 79.3", "fedsgd         1     1",
-                                    "bits: the heights of each strategy and seed agree", NULL});
+        expect_output(&what, (const char *[]){"fedavg         8     1", "77.3 79.3",
+                                              "fedsgd         1     1",
+                                              "bits: the heights of each strategy and seed agree",
+                                              "/out/page/report.html", NULL});
     }
 }
 
