@@ -105,6 +105,7 @@ done
 
 # A round's starting model is that after the round before.
 printf '\n%-6s %9s' round "Flight's"
+# shellcheck disable=SC2086 # a column each
 printf ' %8s' $seeds
 echo
 while IFS=, read -r round accuracy; do

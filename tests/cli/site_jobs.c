@@ -37,6 +37,8 @@ static const char sites_text[] =
     "sites: {listen: 'tcp://127.0.0.1:%d', key: leader.key, admitted: admitted.pub, wait: 40}\n"
     "site: {endpoint: 'tcp://127.0.0.1:%d', leader: leader.pub, wait: 40}\n";
 
+static const char program_path[] = ECH_BUILD_DIR "/bin/echelon";
+
 static int port;
 static pid_t running[PROCESSES_MAX];
 static size_t running_count;
@@ -161,8 +163,8 @@ void leader_start(site_process *leader, const char *const *options)
 {
     char out[FIT_PATH_BYTES];
     snprintf(out, sizeof out, "%s/out", fit_folder());
-    const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {ECH_BUILD_DIR "/bin/echelon", "fit",
-                                                  fit_folder_config(), "--out", out};
+    const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {program_path, "fit", fit_folder_config(), "--out",
+                                                  out};
     append(all, 5, options);
     start(leader, "leader", all);
 }
@@ -173,13 +175,8 @@ void site_start(site_process *process, const char *name, const char *const *opti
     char set_key[FIT_PATH_BYTES];
     snprintf(set_name, sizeof set_name, "site.name=%s", name);
     snprintf(set_key, sizeof set_key, "site.key=%s/%s.key", fit_folder(), name);
-    const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {ECH_BUILD_DIR "/bin/echelon",
-                                                  "site",
-                                                  fit_folder_config(),
-                                                  "--set",
-                                                  set_name,
-                                                  "--set",
-                                                  set_key};
+    const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {
+        program_path, "site", fit_folder_config(), "--set", set_name, "--set", set_key};
     append(all, 7, options);
     start(process, name, all);
 }

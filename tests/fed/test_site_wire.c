@@ -203,8 +203,9 @@ Test(site_wire, a_text_is_cut_and_made_printable)
 {
     char payload[2 * ECH_WIRE_TEXT_BYTES];
     char text[ECH_WIRE_TEXT_BYTES];
+    static const char hostile[8] = {'n', 'o', '\n', '\x1b', '[', '2', 'J', '\xff'};
     memset(payload, 'a', sizeof payload);
-    memcpy(payload, "no\n\x1b[2J\xff", 8);
+    memcpy(payload, hostile, sizeof hostile);
     const ech_wire_frame frame = frame_of(ECH_WIRE_REFUSE, payload, sizeof payload);
     ech_wire_take_text(&frame, text);
     cr_expect_eq(strlen(text), ECH_WIRE_TEXT_BYTES - 1);

@@ -68,6 +68,6 @@ run_site() {
 # The hash of the same federation as one job.
 one_job_hash() {
   mpiexec_fit 2 "$folder/fit.yaml" --out "$folder/one" --overwrite \
-    --set "topology.file=$folder/tree.yaml.one" "$@"
+    --set "topology.file=$folder/tree.yaml.one"
   hash_of_log
 }

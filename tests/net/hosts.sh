@@ -87,7 +87,7 @@ start_sites() {
   for name in "${sites[@]}"; do
     prefix=(ip netns exec "$tag-$name")
     : >"$folder/$name.log"
-    run_site "$name" "tcp://${address[$name]}.1:5555" "$@" &
+    run_site "$name" "tcp://${address[$name]}.1:5555" &
     jobs_pids+=($!)
   done
 }

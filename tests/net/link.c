@@ -110,14 +110,10 @@ int main(int argc, char **argv)
         .bytes_per_second = strtoull(argv[5], NULL, 10),
         .stream = ech_random_stream(1, ECH_RANDOM_TEST, 0, 0, 0),
     };
+    static packet queues[2][QUEUE_PACKETS];
     const int ends[] = {open_tun(argv[1]), open_tun(argv[2])};
-    direction ways[] = {{.into = ends[1]}, {.into = ends[0]}};
-    for (int w = 0; w < 2; w++) {
-        ways[w].packets = calloc(QUEUE_PACKETS, sizeof *ways[w].packets);
-        if (ways[w].packets == NULL) {
-            return EXIT_FAILURE;
-        }
-    }
+    direction ways[] = {{.into = ends[1], .packets = queues[0]},
+                        {.into = ends[0], .packets = queues[1]}};
     signal(SIGUSR1, take_signal);
     signal(SIGUSR2, take_signal);
     puts("ready");
