@@ -91,7 +91,8 @@ typedef struct {
     uint32_t poll_us;      /* an idle rank polls so long before it sleeps; 0: chosen */
     const ech_task_record_sink *sink; /* rank 0; borrowed; NULL: records are dropped */
     const char *spill_folder;         /* where records wait, in files without a name, that rank 0 is
-                                         too busy to take; borrowed; NULL: $TMPDIR, or /tmp */
+                                         too busy to take; borrowed; where there is no such folder,
+                                         and for NULL: $TMPDIR, or /tmp */
     const ech_store *store;           /* rank 0; borrowed; NULL: the memo is not kept */
 } ech_executor_options;
 

@@ -24,17 +24,22 @@ static ech_status fail_file(const char *folder, const char *what)
                     strerror(errno));
 }
 
-static ech_status open_unnamed(ech_spill *spill)
+static ech_status open_in(ech_spill *spill, const char *folder)
 {
     char path[PATH_MAX];
-    const int length = snprintf(path, sizeof path, "%s/.task-records-XXXXXX", spill->folder);
+    ech_free(spill->folder);
+    spill->folder = ech_strdup(folder);
+    if (spill->folder == NULL) {
+        return ECH_ERR_MEMORY;
+    }
+    const int length = snprintf(path, sizeof path, "%s/.task-records-XXXXXX", folder);
     if (length >= (int)sizeof path) {
         errno = ENAMETOOLONG;
-        return fail_file(spill->folder, "make");
+        return fail_file(folder, "make");
     }
     spill->descriptor = mkostemp(path, O_CLOEXEC);
     if (spill->descriptor < 0 || unlink(path) != 0) {
-        return fail_file(spill->folder, "make");
+        return fail_file(folder, "make");
     }
     return ECH_OK;
 }
@@ -48,8 +53,10 @@ ech_status ech_spill_create(const char *folder, ech_spill **out)
         return ECH_ERR_MEMORY;
     }
     spill->descriptor = -1;
-    spill->folder = ech_strdup(folder != NULL ? folder : otherwise != NULL ? otherwise : "/tmp");
-    const ech_status status = spill->folder == NULL ? ECH_ERR_MEMORY : open_unnamed(spill);
+    ech_status status = folder == NULL ? ECH_ERR_FILE : open_in(spill, folder);
+    if (status == ECH_ERR_FILE) {
+        status = open_in(spill, otherwise != NULL ? otherwise : "/tmp");
+    }
     if (status != ECH_OK) {
         ech_spill_destroy(out);
     }

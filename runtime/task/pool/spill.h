@@ -15,7 +15,8 @@ typedef struct ech_spill ech_spill;
 /**
  * Make an empty one.
  *
- * @param folder  where the file lies; NULL: $TMPDIR, or /tmp.
+ * @param folder  where the file lies; where it takes none (another host's, say), and for NULL:
+ * $TMPDIR, or /tmp.
  * @return ECH_OK; ECH_ERR_FILE; ECH_ERR_MEMORY.
  */
 ech_status ech_spill_create(const char *folder, ech_spill **out);
