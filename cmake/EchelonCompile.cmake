@@ -60,6 +60,10 @@ if(ECH_SANITIZE)
     target_compile_options(ech_flags INTERFACE -Wno-pedantic)
   endif()
   target_link_options(ech_flags INTERFACE -fsanitize=${ECH_SANITIZE})
+  find_program(ECH_GOLD ld.gold)
+  if(ECH_GOLD) # links a hundred tests in half the time
+    target_link_options(ech_flags INTERFACE -fuse-ld=gold)
+  endif()
   if(ECH_SANITIZE STREQUAL thread AND CMAKE_C_COMPILER_ID STREQUAL GNU)
     # It does not model fences. They only order who sleeps and who wakes; no data lies behind them.
     target_compile_options(ech_flags INTERFACE -Wno-tsan)

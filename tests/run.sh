@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds with warnings as errors, and runs every test, the format check, cppcheck, clang-tidy, the
-# models, the kernels on aarch64, suites once more under sanitizers and under valgrind, and jobs whose
-# ranks are killed and whose disk is full.
+# models, the kernels on aarch64, suites once more under sanitizers and under valgrind, every reader
+# on damaged input, and jobs whose ranks are killed, whose calls fail and whose disk is full.
 # Installs what is missing, as jobs/demo.sh does. Exit code 0: everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,6 +22,25 @@ step() {
     echo "== $name: FAILED after $((SECONDS - start)) s"
     failed+=("$name")
   fi
+}
+
+# beside COMMAND...: start it with the least priority, beside steps whose jobs wait more than they
+# compute. `step NAME join` waits for it and shows what it said.
+beside() {
+  beside_output=$(mktemp)
+  (
+    renice -n 19 "$BASHPID" >/dev/null
+    "$@"
+  ) >"$beside_output" 2>&1 </dev/null &
+  beside_job=$!
+}
+
+join() {
+  local status=0
+  wait "$beside_job" || status=$?
+  cat "$beside_output"
+  rm -f "$beside_output"
+  return "$status"
 }
 
 sources() {
@@ -63,20 +82,26 @@ if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   exit 1
 fi
 step "suites without MPI" tests/suites.sh release plain
+beside check_tidy
 step "suites with MPI" tests/suites.sh release mpi
+step "clang-tidy" join
 step "format" check_format
 step "cppcheck" check_cppcheck
-step "clang-tidy" check_tidy
 step "models" tests/model/run.sh
 step "aarch64" tests/portability/aarch64.sh build/release/tests/kernels_check
 step "build with sanitizers" setup_build sanitize all -- -DECH_WARNINGS_AS_ERRORS=ON
 step "suites under sanitizers" tests/suites.sh sanitize plain
+# The others with MPI by hand: tests/suites.sh sanitize mpi.
+step "MPI cases under sanitizers" tests/suites.sh sanitize mpi 'test_*_jobs'
 # The rest of those labelled for it by hand: tests/suites.sh release memcheck.
 step "suites under valgrind" tests/suites.sh release memcheck \
   'test_@(base_config|base_yaml|fed_strategy|fed_exact_definition)'
+beside tests/fuzz/run.sh 5
 step "kills" tests/faults/kill.sh 10 1
+step "calls that fail" tests/faults/sweep.sh 10
 step "full disks" tests/faults/disk.sh
 step "PBS" tests/pbs/run.sh
+step "fuzzing" join
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
 # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
 step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \

@@ -29,7 +29,7 @@ enum {
 static const uint64_t abort_bound_ns = 4000000000;
 static const uint64_t launcher_reads_ns = 1000000000;
 static const uint64_t launcher_looks_ns = 2000000;
-static const uint64_t launcher_passes_on_ns = 100000000;
+static const uint64_t launcher_passes_on_ns = 300000000;
 
 static ech_black_box private_box = {.rank = -1};
 static ech_black_box *box = &private_box;
@@ -86,6 +86,15 @@ static noreturn void follow_exit(int code)
     _exit(code != 0 ? code : EXIT_FAILED);
 }
 
+/* What MPICH and UCX make while they start, and remove before they have started. */
+static void remove_leftovers(struct timespec begin)
+{
+    static const char *const prefixes[] = {"mpich_shar_", "ucx_shm_posix_"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        (void)ech_leftovers_remove("/dev/shm", prefixes[i], begin, getppid());
+    }
+}
+
 static noreturn void follow_death(int signal_number, struct timespec begin)
 {
     char cause[CAUSE_BYTES];
@@ -93,7 +102,7 @@ static noreturn void follow_death(int signal_number, struct timespec begin)
     snprintf(cause, sizeof cause, "killed by signal %d (%s)", signal_number,
              name != NULL ? name : "unknown");
     print_once(cause);
-    (void)ech_leftovers_remove("/dev/shm", "mpich_shar_", begin, getppid());
+    remove_leftovers(begin);
     kill(getpid(), SIGKILL);
     _exit(EXIT_FAILED);
 }

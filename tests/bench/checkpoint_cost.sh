@@ -21,18 +21,25 @@ evaluate: {every: 0}
 rounds: $rounds
 END
 
-# seconds EVERY: of a round, and of the whole run without its start.
-seconds() {
-  mpiexec -n 2 "$program" fit "$folder/fit.yaml" --out "$folder/out" --overwrite --json \
-    --set checkpoint.every="$1" 2>"$folder/log" | tr -d ' \n' |
-    sed -E 's/.*"seconds":\{"total":([0-9.]+),"start":([0-9.]+).*/\1 \2\n/' |
-    awk '{ print $1 - $2 }'
+# measure EVERY: seconds of the run without its start, and of processor time with it.
+measure() {
+  local TIMEFORMAT='%U %S' json="$folder/json" times="$folder/times"
+  { time mpiexec -n 2 "$program" fit "$folder/fit.yaml" --out "$folder/out" --overwrite --json \
+    --set checkpoint.every="$1" >"$json" 2>"$folder/log"; } 2>"$times"
+  tr -d ' \n' <"$json" | sed -E 's/.*"seconds":\{"total":([0-9.]+),"start":([0-9.]+).*/\1 \2 /'
+  cat "$times"
 }
 
 for ((pair = 1; pair <= pairs; pair++)); do
-  with=$(seconds 1)
-  without=$(seconds 0)
-  awk -v w="$with" -v o="$without" -v r="$rounds" -v p="$pair" 'BEGIN {
-    printf "pair %d: %.3f s a round; a checkpoint adds %.3f s, %.1f %%\n", p, o / r,
-      (w - o) / (r - 1), 100 * (w - o) / (r - 1) / (o / r) }'
-done
+  echo "$(measure 1) $(measure 0)"
+done | awk -v r="$rounds" '{
+  round = ($5 - $6) / r
+  added = ($1 - $2 - $5 + $6) / (r - 1)
+  work = ($7 + $8) / r
+  added_work = ($3 + $4 - $7 - $8) / (r - 1)
+  printf "pair %d: %.3f s a round; a checkpoint adds %.3f s, %.1f %%;", NR, round, added, \
+    100 * added / round
+  printf " of the processors %.3f s a round, %.3f s, %.1f %%\n", work, added_work, \
+    100 * added_work / work
+  if (round < 2) print "  rounds are shorter than 2 s: more SAMPLES are needed"
+}'

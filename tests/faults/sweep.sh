@@ -3,7 +3,7 @@
 # the program echelon_faulty (faulty.c). Each failure must end in a clear error, within the time
 # limit, or be harmless; and the run must resume from the checkpoint before it to the same bits.
 #
-#   tests/faults/sweep.sh GROWTH    the failing call's number grows by this factor: 4 in continuous
+#   tests/faults/sweep.sh GROWTH    the failing call's number grows by this factor: 10 in continuous
 #                                   integration, 1.1 for a thorough sweep
 #
 # The last line is a summary. Exit code 0: nothing was lost.

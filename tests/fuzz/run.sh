@@ -3,7 +3,7 @@
 #
 #   tests/fuzz/run.sh SECONDS [TARGET...]    SECONDS for each target; all of them if none is named
 #
-# As many at once as there are cores. Continuous integration runs 10 s each; `tests/fuzz/run.sh 3600`
+# As many at once as there are cores. Continuous integration runs 5 s each; `tests/fuzz/run.sh 3600`
 # is the hour. Needs clang, and build/release for the seeds. What was learned stays in
 # build/fuzz/corpus. An input that a reader does not survive is kept in build/fuzz/found, and its name
 # is printed. Exit code 0: none was found.
