@@ -229,6 +229,24 @@ static uint64_t collected_updates(void)
     return count;
 }
 
+/* ---- the end ---- */
+
+/* Its first connection broke before it heard of the end. */
+Test(site_hub, a_site_that_joins_after_the_end_is_told_and_waited_for)
+{
+    ech_wire_frame frame;
+    join();
+    ech_dialer_close(dialer);
+    join_as("boulder", 0);
+    send_frame((ech_wire_frame){.type = ECH_WIRE_LEAVE,
+                                .payload = payload,
+                                .payload_bytes = (uint32_t)ech_wire_put_text("heard", payload)});
+    ech_hub_end(hub);
+    cr_expect_eq(count_in_log("is away"), 0, "a farewell is no news");
+    cr_expect(await_type(ECH_WIRE_WELCOME, &frame, LONG));
+    cr_expect(await_type(ECH_WIRE_END, &frame, LONG));
+}
+
 /* ---- updates count once ---- */
 
 Test(site_hub, chunks_that_come_again_and_again_count_once)

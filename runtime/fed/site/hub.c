@@ -11,7 +11,10 @@
 static const uint64_t silence_ns = UINT64_C(30000000000);
 static const uint64_t own_pause_ns = UINT64_C(1000000000);
 
-enum { MESSAGES_A_CALL = 256 };
+/* How long sites may take to say that they have heard of the end. */
+static const uint64_t goodbye_ns = UINT64_C(5000000000);
+
+enum { MESSAGES_A_CALL = 256, GOODBYE_POLL_MS = 50 };
 
 /* ---- life ---- */
 
@@ -259,10 +262,27 @@ uint64_t ech_hub_samples(const ech_hub *hub, uint32_t worker)
     return site->samples[i];
 }
 
+static bool is_anyone_there(const ech_hub *hub)
+{
+    for (uint32_t s = 0; s < hub->site_count; s++) {
+        if (hub->sites[s].route.count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was sent is lost where a connection breaks, or is closed while its peer still sends: so each
+ * site answers by leaving, and one that joins again meanwhile is told again. */
 void ech_hub_end(ech_hub *hub)
 {
     const ech_wire_frame frame = {.type = ECH_WIRE_END};
+    const uint64_t until_ns = ech_clock_ns() + goodbye_ns;
+    hub->is_ended = true;
     for (uint32_t s = 0; s < hub->site_count; s++) {
         ech_hub_send(hub, &hub->sites[s], &frame);
+    }
+    while (is_anyone_there(hub) && ech_clock_ns() < until_ns &&
+           ech_hub_wait(hub, GOODBYE_POLL_MS) == ECH_OK) {
     }
 }

@@ -60,7 +60,8 @@ uint32_t ech_hub_site_count(const ech_hub *hub);
 /** Samples of a site's worker, as it told when it joined. */
 uint64_t ech_hub_samples(const ech_hub *hub, uint32_t worker);
 
-/** Tell the sites that it is over. */
+/** Tell the sites that it is over, and wait until those that are there have heard it, for at most
+ * 5 s. */
 void ech_hub_end(ech_hub *hub);
 
 /* ---- a round ---- */

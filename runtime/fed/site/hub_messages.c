@@ -98,8 +98,12 @@ static void take_refusal(ech_hub *hub, ech_hub_site *site, const ech_wire_frame 
 static void take_leave(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *frame)
 {
     char text[ECH_WIRE_TEXT_BYTES];
-    ech_wire_take_text(frame, text);
     site->has_left = true;
+    if (hub->is_ended) {
+        site->route.count = 0;
+        return;
+    }
+    ech_wire_take_text(frame, text);
     ech_hub_leave_out(hub, site, text);
     ech_hub_lose(site, text);
 }

@@ -57,6 +57,7 @@ struct ech_hub {
     uint32_t site_count;
     uint64_t session;
     uint64_t served_ns; /* when it was last called */
+    bool is_ended;      /* sites are told so, also those that join now */
     uint8_t *payload;   /* ECH_WIRE_PAYLOAD_MAX */
     uint8_t *raw;       /* a chunk of the model */
     /* the round */

@@ -131,6 +131,8 @@ void ech_hub_resume_site(ech_hub *hub, ech_hub_site *site, const ech_wire_frame 
         send_model(hub, site);
     } else if (is_asked) {
         send_round(hub, site);
+    } else if (hub->is_ended) {
+        ech_hub_send(hub, site, &(ech_wire_frame){.type = ECH_WIRE_END});
     }
 }
 

@@ -307,6 +307,7 @@ static ech_status take_frame(ech_member *member, const ech_wire_frame *frame)
         take_done(member, frame);
         return ECH_OK;
     case ECH_WIRE_END:
+        ech_member_leave(member, "it has heard of the end");
         member->is_over = true;
         return ECH_OK;
     case ECH_WIRE_BEAT:
