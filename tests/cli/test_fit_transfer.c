@@ -153,11 +153,13 @@ Test(fit_transfer, a_command_beside_a_redis_of_its_own)
     snprintf(port, sizeof port, "REDIS_PORT=%d", number);
     snprintf(out, sizeof out, "%s/beside", fit_folder());
     fit_folder_hash(&(fit_run){.ranks = 2}, expected);
-    const char *const arguments[] = {ECH_SOURCE_DIR "/jobs/redis.sh",
+    static const char beside_redis[] = ECH_SOURCE_DIR "/jobs/redis.sh";
+    static const char echelon[] = ECH_BUILD_DIR "/bin/echelon";
+    const char *const arguments[] = {beside_redis,
                                      "mpiexec",
                                      "-n",
                                      "2",
-                                     ECH_BUILD_DIR "/bin/echelon",
+                                     echelon,
                                      "fit",
                                      fit_folder_config(),
                                      "--out",
