@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Many sites of one rank and one worker each join a leader on this machine, and finish a round of
-# SmallNet (pflcnn) without training.
+# SmallNet without training.
 #
 #   tests/net/many.sh [SITES]     200; build/release must be built (or set ECH_BUILD)
 #
@@ -27,7 +27,7 @@ mapfile -t names < <(seq -f 's%.0f' "$count")
 make_keys leader "${names[@]}"
 make_tree "$folder/tree.yaml" 1 "${names[@]}"
 cat >"$folder/fit.yaml" <<END
-model: {name: pflcnn}
+model: {name: smallnet}
 topology: {file: tree.yaml}
 rounds: 1
 train: {epochs: 0}
