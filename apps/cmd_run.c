@@ -135,10 +135,18 @@ static void parse(int argc, char **argv, command_line *line)
     argp_parse(&parser, argc, argv, 0, NULL, line);
 }
 
+/* MPICH's launcher may lose its ranks' exit codes, and end with 0, when it has passed a signal on:
+ * then what the job said counts. */
+static int exit_code_of(const ech_attempt *attempt)
+{
+    return attempt->exit_code == EXIT_SUCCESS && attempt->stopped ? EXIT_STOPPED_EARLY
+                                                                  : attempt->exit_code;
+}
+
 /* A launcher joins its ranks' exit codes, and adds its own: these alone come from a whole job. */
 static bool job_ended_by_itself(const ech_attempt *attempt)
 {
-    const int code = attempt->exit_code;
+    const int code = exit_code_of(attempt);
     return attempt->death[0] == '\0' && (code == EXIT_SUCCESS || code == EXIT_FAILURE ||
                                          code == EXIT_BAD_USAGE || code == EXIT_STOPPED_EARLY);
 }
@@ -187,7 +195,7 @@ static int supervise(const command_line *line)
             return ech_command_exit(status);
         }
         if (job_ended_by_itself(&attempt)) {
-            return attempt.exit_code;
+            return exit_code_of(&attempt);
         }
         (void)describe_death(&attempt);
         if (attempt.stopping) {

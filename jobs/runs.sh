@@ -77,7 +77,8 @@ run() {
   child=$!
   wait_for "$child" || code=$?
   child=
-  [ "$code" = 0 ] || [ "$code" = 75 ] || [ -z "$told" ] || code=75 # the launcher took it badly
+  # A launcher that has passed a signal on may end with any code, even 0: what is there says more.
+  [ -z "$told" ] || code=75
   if [ "$code" = 0 ]; then
     mv "$folder/run.part" "$folder/run.json"
     [ "$keep" = true ] || rm -f "$folder"/checkpoint-*.h5

@@ -51,17 +51,24 @@ sigset_t ech_attempt_signals(void)
 /* ---- what the ranks say ---- */
 
 /* The line of a rank's guard (runtime/mpi/guard.h): the first one names the cause of the others. */
-static void read_line(watcher *watch)
+static void read_death(watcher *watch)
 {
     static const char start[] = "echelon: error: rank ";
     char *death = watch->attempt->death;
-    watch->line[watch->line_length] = '\0';
-    watch->line_length = 0;
     const char *found = strstr(watch->line, start);
     if (found != NULL && death[0] == '\0' && strstr(found, " on host ") != NULL) {
         snprintf(death, ECH_ATTEMPT_WORDS_BYTES, "%.*s", ECH_ATTEMPT_WORDS_BYTES - 1,
                  found + strlen("echelon: error: "));
     }
+}
+
+static void read_line(watcher *watch)
+{
+    watch->line[watch->line_length] = '\0';
+    watch->line_length = 0;
+    read_death(watch);
+    watch->attempt->stopped =
+        watch->attempt->stopped || strstr(watch->line, "warning: stopped after round ") != NULL;
 }
 
 static void listen_to(watcher *watch, const char *text, size_t length)

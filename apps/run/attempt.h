@@ -16,6 +16,7 @@ enum { ECH_ATTEMPT_WORDS_BYTES = 512 };
 typedef struct {
     int exit_code; /* the launcher's; 128 and the signal's number if a signal ended it */
     bool stopping; /* a signal asked for an early stop */
+    bool stopped;  /* the job said that it stopped early */
     /* Of the first rank that died: "rank 1 on host n0: killed by signal 9 (Killed), ...". "" if no
      * rank told. */
     char death[ECH_ATTEMPT_WORDS_BYTES];

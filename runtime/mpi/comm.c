@@ -2,6 +2,7 @@
 #include "runtime/mpi/comm.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -87,12 +88,23 @@ static void name_this_rank(void)
     }
 }
 
+/* MPICH takes SIGUSR1 to ask its launcher which processes have died, and waits for ever where there
+ * is no launcher. Here the signal asks to stop, and the guard tells of deaths. */
+static int initialize(int *level)
+{
+    struct sigaction own;
+    sigaction(SIGUSR1, NULL, &own);
+    const int result = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, level);
+    sigaction(SIGUSR1, &own, NULL);
+    return result;
+}
+
 ech_status ech_mpi_start(void)
 {
     set_library_defaults();
     int level = MPI_THREAD_SINGLE;
     ech_guard_bound("MPI_Init", ECH_COMM_TIMEOUT_NS);
-    const int result = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
+    const int result = initialize(&level);
     ech_guard_unbound();
     if (result != MPI_SUCCESS || level < MPI_THREAD_FUNNELED) {
         return ech_fail(ECH_ERR_MPI, "MPI cannot be initialised (thread level %d)", level);

@@ -170,16 +170,16 @@ static void run_rounds(const char *rounds, const char *out, const char *more,
     ech_child_result_free(&result);
 }
 
-Test(run, a_signal_stops_it_early_with_a_checkpoint)
+/* A command that would run for long is stopped; what it left goes on to the same bits. */
+static void expect_stop(int signal_number, const char *const *command)
 {
     char reference[FIT_PATH_BYTES];
     char rounds[MARK_BYTES];
     char expected[FIT_HASH_BYTES];
     char hash[FIT_HASH_BYTES];
     unsigned done = 0;
-    const pid_t stopper = start_stopper(SIGUSR1);
-    ech_child_result result = program_run((const char *[]){
-        "run", "-n", "2", config_path, "--out", out_path, "--set", "rounds=100000", NULL});
+    const pid_t stopper = start_stopper(signal_number);
+    ech_child_result result = program_run(command);
     waitpid(stopper, NULL, 0);
     cr_assert_eq(result.exit_code, 75, "%d: %s", result.exit_code, result.errors);
     const char *told = strstr(result.errors, "stopped after round ");
@@ -191,6 +191,19 @@ Test(run, a_signal_stops_it_early_with_a_checkpoint)
     run_rounds(rounds, reference, NULL, expected);
     run_rounds(rounds, out_path, "--resume", hash);
     cr_expect_str_eq(hash, expected);
+}
+
+Test(run, a_signal_stops_it_early_with_a_checkpoint)
+{
+    expect_stop(SIGUSR1, (const char *[]){"run", "-n", "2", config_path, "--out", out_path, "--set",
+                                          "rounds=100000", NULL});
+}
+
+/* MPICH asks its launcher at SIGUSR1, and waits for one that is not there. */
+Test(run, a_signal_stops_a_rank_without_a_launcher_too)
+{
+    expect_stop(SIGUSR1, (const char *[]){"fit", config_path, "--out", out_path, "--set",
+                                          "rounds=100000", NULL});
 }
 
 /* A rank may die before the job has made its folder. */
