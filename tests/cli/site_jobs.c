@@ -195,6 +195,17 @@ static void show_log(const site_process *process)
     fprintf(stderr, "%s:\n%s", process->log, log);
 }
 
+/* The cause of one job's end often stands in another's. */
+static void show_logs(void)
+{
+    static const char *const names[] = {"leader", "boulder", "austin"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        site_process process;
+        snprintf(process.log, sizeof process.log, "%s/%s.log", fit_folder(), names[i]);
+        show_log(&process);
+    }
+}
+
 void site_await_text(const site_process *process, const char *text)
 {
     const uint64_t until_ns = ech_clock_ns() + limit_ns;
@@ -220,6 +231,15 @@ int site_wait(site_process *process)
     }
     forget(process->pid);
     return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+}
+
+void site_end_well(site_process *process)
+{
+    const int code = site_wait(process);
+    if (code != 0) {
+        show_logs();
+    }
+    cr_assert_eq(code, 0, "%s: exit code %d", process->log, code);
 }
 
 void site_kill(site_process *process)

@@ -43,6 +43,8 @@ bool site_has_text(const site_process *process, const char *text);
 
 /** Wait for the end, at most a minute. @return exit code; 128 and the signal. */
 int site_wait(site_process *process);
+/** Wait for the end; any but exit code 0 fails the test, and shows what each job said. */
+void site_end_well(site_process *process);
 /** SIGKILL for all of it, and wait. */
 void site_kill(site_process *process);
 

@@ -22,7 +22,7 @@ static void start_sites(const char *const *options)
 static void expect_sites_end(void)
 {
     for (int s = 0; s < SITE_COUNT; s++) {
-        cr_expect_eq(site_wait(&sites[s]), 0, "site %s", site_name(s));
+        site_end_well(&sites[s]);
     }
 }
 
@@ -39,7 +39,7 @@ static void expect_same_hash(const char *const *options)
 {
     start_sites(options);
     leader_start(&leader, options);
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     expect_sites_end();
     expect_hash_of_one_job(options);
 }
@@ -61,7 +61,7 @@ Test(site, a_leader_may_come_late)
     start_sites(NULL);
     site_await_text(&sites[0], "no leader at");
     leader_start(&leader, NULL);
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     expect_sites_end();
     expect_hash_of_one_job(NULL);
 }
@@ -80,7 +80,7 @@ Test(site, a_killed_site_is_taken_back)
         site_kill(&sites[k % SITE_COUNT]);
         site_start(&sites[k % SITE_COUNT], site_name(k % SITE_COUNT), long_run);
     }
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     cr_expect(site_has_text(&leader, "has joined again"));
     expect_sites_end();
     expect_hash_of_one_job(long_run);
@@ -98,7 +98,7 @@ Test(site, a_killed_leader_is_found_again)
         site_kill(&leader);
         leader_start(&leader, resumed);
     }
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     expect_sites_end();
     expect_hash_of_one_job(long_run);
 }
@@ -117,7 +117,7 @@ Test(site, a_key_that_is_not_admitted_is_refused)
     cr_expect(site_has_text(&stranger, "does not admit this key"));
     site_await_text(&leader, "127.0.0.1 is refused: its key");
     start_sites(NULL);
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     expect_sites_end();
 }
 
@@ -172,9 +172,9 @@ Test(site, a_site_that_is_away_is_left_out_by_the_deadline)
     leader_start(&leader, options);
     site_await_text(&leader, "round 1/4");
     site_kill(&sites[1]);
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     cr_expect(site_has_text(&leader, "site austin is left out (2 workers): the deadline"));
-    cr_expect_eq(site_wait(&sites[0]), 0);
+    site_end_well(&sites[0]);
     char record[FIT_PATH_BYTES];
     snprintf(record, sizeof record, "%s/out/run.h5", fit_folder());
     ech_child_result shown = program_run((const char *[]){"inspect", record, "--json", NULL});
@@ -195,7 +195,7 @@ Test(site, a_site_leaves_when_it_has_done_its_rounds)
     site_start(&sites[0], "boulder", NULL);
     site_start(&sites[1], "austin", (const char *[]){"--set", "site.limits.rounds=1", NULL});
     leader_start(&leader, (const char *[]){"--set", "rounds=60", NULL});
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     cr_expect(site_has_text(&leader, "site austin is away: it takes part in no more rounds"));
     cr_expect(site_has_text(&leader, "site austin is left out (2 workers): it has left"));
     expect_sites_end();
@@ -225,7 +225,7 @@ Test(site, lossy_updates_train_too_and_are_smaller)
         start_sites(options);
         leader_start(&leader,
                      (const char *[]){"--set", set, "--set", "rounds=2", "--overwrite", NULL});
-        cr_assert_eq(site_wait(&leader), 0, "%s", kinds[k]);
+        site_end_well(&leader);
         expect_sites_end();
     }
 }

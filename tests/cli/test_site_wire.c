@@ -46,9 +46,9 @@ static void run_through_relay(const char *const *options)
 
 static void end_well(void)
 {
-    cr_assert_eq(site_wait(&leader), 0);
+    site_end_well(&leader);
     for (int s = 0; s < SITE_COUNT; s++) {
-        cr_expect_eq(site_wait(&sites[s]), 0);
+        site_end_well(&sites[s]);
     }
     site_relay_stop(relay);
 }

@@ -247,6 +247,18 @@ Test(site_hub, a_site_that_joins_after_the_end_is_told_and_waited_for)
     cr_expect(await_type(ECH_WIRE_END, &frame, LONG));
 }
 
+/* Its connection may be closed once it has heard that it was heard, and not before. */
+Test(site_hub, a_site_that_leaves_hears_that_it_was_heard)
+{
+    ech_wire_frame frame;
+    join();
+    send_frame((ech_wire_frame){.type = ECH_WIRE_LEAVE,
+                                .payload = payload,
+                                .payload_bytes = (uint32_t)ech_wire_put_text("enough", payload)});
+    cr_expect(await_type(ECH_WIRE_END, &frame, LONG));
+    cr_expect_eq(count_in_log("site boulder is away: enough"), 1);
+}
+
 /* ---- updates count once ---- */
 
 Test(site_hub, chunks_that_come_again_and_again_count_once)

@@ -105,6 +105,7 @@ static void take_leave(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *f
     }
     ech_wire_take_text(frame, text);
     ech_hub_leave_out(hub, site, text);
+    ech_hub_send(hub, site, &(ech_wire_frame){.type = ECH_WIRE_END});
     ech_hub_lose(site, text);
 }
 

@@ -16,6 +16,9 @@ static const uint64_t own_pause_ns = UINT64_C(1000000000);
 static const uint64_t pause_first_ns = UINT64_C(100000000);
 static const uint64_t pause_max_ns = UINT64_C(5000000000);
 
+/* How long the leader may take to say that it has heard of a site's leaving. */
+static const uint64_t goodbye_ns = UINT64_C(5000000000);
+
 typedef enum { LINK_CLOSED, LINK_JOINING, LINK_JOINED } link_state;
 
 struct ech_member {
@@ -32,7 +35,8 @@ struct ech_member {
     bool told_lost;
     ech_status ended; /* by a refusal */
     char refusal[ECH_WIRE_TEXT_BYTES];
-    bool is_over; /* the federation has ended */
+    bool is_leaving;
+    bool is_over; /* the federation has ended, for this site at least */
     /* the round that it holds */
     uint64_t round; /* 0: none */
     ech_wire_round about;
@@ -279,6 +283,15 @@ static void take_refusal(ech_member *member, const ech_wire_frame *frame)
     member->ended = ECH_ERR_CONFIG;
 }
 
+static void say(ech_member *member, ech_wire_type type, const char *why)
+{
+    const uint32_t bytes = (uint32_t)ech_wire_put_text(why, member->payload);
+    send_frame(member, (ech_wire_frame){.type = type,
+                                        .round = member->round,
+                                        .payload = member->payload,
+                                        .payload_bytes = bytes});
+}
+
 /* A leader that breaks the protocol is one whose connection is of no use. */
 static ech_status take_frame(ech_member *member, const ech_wire_frame *frame)
 {
@@ -290,7 +303,8 @@ static ech_status take_frame(ech_member *member, const ech_wire_frame *frame)
         take_welcome(member, frame);
         return ECH_OK;
     }
-    if (frame->session != member->session || member->link != LINK_JOINED) {
+    if (frame->session != member->session || member->link != LINK_JOINED ||
+        (member->is_leaving && frame->type != ECH_WIRE_END)) {
         return ECH_OK;
     }
     switch (frame->type) {
@@ -307,7 +321,9 @@ static ech_status take_frame(ech_member *member, const ech_wire_frame *frame)
         take_done(member, frame);
         return ECH_OK;
     case ECH_WIRE_END:
-        ech_member_leave(member, "it has heard of the end");
+        if (!member->is_leaving) {
+            say(member, ECH_WIRE_LEAVE, "it has heard of the end");
+        }
         member->is_over = true;
         return ECH_OK;
     case ECH_WIRE_BEAT:
@@ -497,22 +513,23 @@ ech_status ech_member_send(ech_member *member, const ech_update_content *content
     return status;
 }
 
-static void say(ech_member *member, ech_wire_type type, const char *why)
-{
-    const uint32_t bytes = (uint32_t)ech_wire_put_text(why, member->payload);
-    send_frame(member, (ech_wire_frame){.type = type,
-                                        .round = member->round,
-                                        .payload = member->payload,
-                                        .payload_bytes = bytes});
-}
-
 void ech_member_refuse(ech_member *member, const char *why)
 {
     say(member, ECH_WIRE_REFUSE, why);
     forget_round(member);
 }
 
+/* What was sent is lost where a connection is closed while its peer still sends: so the leader
+ * answers. */
 void ech_member_leave(ech_member *member, const char *why)
 {
+    const uint64_t until_ns = ech_clock_ns() + goodbye_ns;
+    ech_status status = ECH_OK;
+    bool any = false;
+    member->is_leaving = true;
     say(member, ECH_WIRE_LEAVE, why);
+    while (status == ECH_OK && member->link == LINK_JOINED && !member->is_over &&
+           ech_clock_ns() < until_ns) {
+        status = take_event(member, POLL_MS, &any);
+    }
 }

@@ -52,7 +52,7 @@ ech_status ech_member_send(ech_member *member, const ech_update_content *content
 /** The site does not do this round. */
 void ech_member_refuse(ech_member *member, const char *why);
 
-/** The site goes for good. */
+/** The site goes for good; waits up to 5 s until the leader has heard it. */
 void ech_member_leave(ech_member *member, const char *why);
 
 #endif
