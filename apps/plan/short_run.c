@@ -1,68 +1,32 @@
 #define _POSIX_C_SOURCE 200809L
 #include "apps/plan/short_run.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/record.h"
 #include "runtime/base/child.h"
 #include "runtime/base/memory.h"
+#include "runtime/mpi/interrupt.h"
 
 enum { OUTPUT_BYTES_MAX = 1 << 20, FILE_BYTES = PATH_MAX + 32, SAID_BYTES = 512 };
 
 static const uint64_t timeout_ns = UINT64_C(300000000000);
 
-/* Each run sets its own keys: the file has none but a name. */
-static ech_status write_config(ech_short_runs *runs)
-{
-    snprintf(runs->config, sizeof runs->config, "%s/config.yaml", runs->path);
-    FILE *file = fopen(runs->config, "w");
-    const bool written = file != NULL && fputs("name: calibration\n", file) >= 0;
-    return file != NULL && fclose(file) == 0 && written
-               ? ECH_OK
-               : ech_fail(ECH_ERR_FILE, "%s: cannot be written", runs->config);
-}
-
 ech_status ech_short_runs_begin(ech_short_runs *out)
 {
-    const char *folder = getenv("TMPDIR");
     *out = (ech_short_runs){.io = NULL};
-    snprintf(out->path, sizeof out->path, "%s/echelon-plan-XXXXXX",
-             folder != NULL && folder[0] == '/' ? folder : "/tmp");
-    if (mkdtemp(out->path) == NULL) {
-        const ech_status status =
-            ech_fail(ECH_ERR_FILE, "%s: a folder cannot be made: %s", out->path, strerror(errno));
-        out->path[0] = '\0';
-        return status;
+    ech_status status = ech_interrupt_install();
+    if (status == ECH_OK) {
+        status = ech_short_folder_create(&out->folder);
     }
-    const ech_status status = write_config(out);
     return status == ECH_OK ? ech_io_create(NULL, &out->io) : status;
-}
-
-static void empty_folder(const char *path)
-{
-    DIR *directory = opendir(path);
-    const struct dirent *entry = NULL;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        (void)unlinkat(dirfd(directory), entry->d_name, 0);
-    }
-    if (directory != NULL) {
-        closedir(directory);
-    }
 }
 
 void ech_short_runs_end(ech_short_runs *runs)
 {
     ech_io_destroy(&runs->io);
-    if (runs->path[0] != '\0') {
-        empty_folder(runs->path);
-        (void)rmdir(runs->path);
-        runs->path[0] = '\0';
-    }
+    ech_short_folder_clear(&runs->folder);
 }
 
 /* Echelon pins its ranks itself: the launcher leaves them unbound, on one host. */
@@ -102,10 +66,15 @@ static ech_status run(const ech_launch_command *command, uint32_t hosts, ech_chi
         .environment = hosts > 1 ? two_hosts : NULL,
         .timeout_ns = timeout_ns,
         .output_bytes_max = OUTPUT_BYTES_MAX,
+        .should_stop = ech_interrupt_requested,
     };
     const ech_status status = ech_child_run(&options, result);
     if (status != ECH_OK) {
         return status;
+    }
+    if (result->stopped) {
+        return ech_fail(ECH_ERR_INTERRUPTED,
+                        "a signal ended the calibration: what it had measured is not kept");
     }
     return result->exit_code == 0 ? ECH_OK : fail_run(command->arguments, result);
 }
@@ -155,7 +124,7 @@ static ech_status read_rounds(const ech_short_runs *runs, ech_short_result *out)
     char path[FILE_BYTES];
     ech_round_row rows[ECH_SHORT_ROUNDS_MAX + 1];
     ech_record *record = NULL;
-    snprintf(path, sizeof path, "%s/run.h5", runs->path);
+    snprintf(path, sizeof path, "%s/run.h5", runs->folder.path);
     ech_status status = ech_record_open(runs->io, path, &record);
     uint64_t count = 0;
     if (status == ECH_OK) {
@@ -177,10 +146,10 @@ static ech_status read_rounds(const ech_short_runs *runs, ech_short_result *out)
 ech_status ech_short_run_rounds(const ech_short_runs *runs, const ech_round_manner *manner,
                                 const char *const *sets, size_t set_count, ech_short_result *out)
 {
-    const ech_fit_arguments arguments = {.config_path = runs->config,
+    const ech_fit_arguments arguments = {.config_path = runs->folder.config,
                                          .sets = sets,
                                          .set_count = set_count,
-                                         .folder = runs->path,
+                                         .folder = runs->folder.path,
                                          .overwrite = true,
                                          .json = true};
     ech_launch_plan plan = {.ranks = manner->hosts * manner->ranks, .fit = &arguments};
@@ -235,7 +204,7 @@ static ech_status take_output(const ech_short_runs *runs, uint32_t rank,
 {
     char path[FILE_BYTES];
     ech_yaml *document = NULL;
-    snprintf(path, sizeof path, "%s/%u.json", runs->path, rank);
+    snprintf(path, sizeof path, "%s/%u.json", runs->folder.path, rank);
     ech_status status = ech_yaml_load_file(path, &document);
     if (status == ECH_OK) {
         status = take(ech_yaml_root(document), user);
@@ -249,7 +218,7 @@ ech_status ech_short_run_each(const ech_short_runs *runs, uint32_t ranks,
                               ech_status (*take)(const ech_yaml_node *root, void *user), void *user)
 {
     static const char script[] = "exec \"$@\" >\"$0/$PMI_RANK.json\"";
-    const char *const shell[] = {"sh", "-c", script, runs->path};
+    const char *const shell[] = {"sh", "-c", script, runs->folder.path};
     ech_launch_plan plan = {.ranks = ranks};
     ech_launch_command *command = ech_calloc(1, sizeof *command);
     if (command == NULL) {

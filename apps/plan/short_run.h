@@ -5,10 +5,10 @@
 #ifndef ECH_APPS_PLAN_SHORT_RUN_H
 #define ECH_APPS_PLAN_SHORT_RUN_H
 
-#include <limits.h>
 #include <stdint.h>
 
 #include "apps/plan/calibration.h"
+#include "apps/plan/short_folder.h"
 #include "apps/run/launch.h"
 #include "io/service.h"
 #include "runtime/base/status.h"
@@ -17,12 +17,12 @@
 enum { ECH_SHORT_ROUNDS_MAX = 8, ECH_SHORT_SETS_MAX = 16 };
 
 typedef struct {
-    char path[PATH_MAX];        /* of the folder */
-    char config[PATH_MAX + 32]; /* an empty configuration there */
+    ech_short_folder folder;
     ech_io *io;
 } ech_short_runs;
 
-/** Make the folder, below $TMPDIR or /tmp. */
+/** Make the folder; from now on the signals of interrupt.h end a run early, which then returns
+ *  ECH_ERR_INTERRUPTED. */
 ech_status ech_short_runs_begin(ech_short_runs *out);
 /** Remove it. */
 void ech_short_runs_end(ech_short_runs *runs);

@@ -170,24 +170,31 @@ static void wait_for_output(const stream streams[STREAMS])
     (void)poll(polled, STREAMS, TICK_MS);
 }
 
-/* Ask the group to end at the limit, force it after the grace. */
-static void enforce_limit(pid_t pid, uint64_t elapsed_ns, uint64_t timeout_ns, bool *timed_out)
+/* Ask the group to end at the limit, or when told so, and force it after the grace.
+ * @param[in,out] asked_ns  when it was asked; 0: not yet. */
+static void end_early(pid_t pid, const ech_child_options *options, uint64_t start_ns,
+                      uint64_t *asked_ns, ech_child_result *result)
 {
-    if (elapsed_ns < timeout_ns) {
+    const uint64_t now_ns = ech_clock_ns();
+    if (*asked_ns != 0) {
+        if (now_ns - *asked_ns > grace_ns) {
+            kill(-pid, SIGKILL);
+        }
         return;
     }
-    if (!*timed_out) {
-        *timed_out = true;
+    result->timed_out = now_ns - start_ns >= options->timeout_ns;
+    result->stopped = options->should_stop != NULL && options->should_stop();
+    if (result->timed_out || result->stopped) {
+        *asked_ns = now_ns;
         kill(-pid, SIGTERM);
-    } else if (elapsed_ns - timeout_ns > grace_ns) {
-        kill(-pid, SIGKILL);
     }
 }
 
 static int wait_for_end(pid_t pid, const ech_child_options *options, stream streams[STREAMS],
-                        bool *timed_out)
+                        ech_child_result *result)
 {
     const uint64_t start_ns = ech_clock_ns();
+    uint64_t asked_ns = 0;
     for (;;) {
         int ended = 0;
         const pid_t reaped = waitpid(pid, &ended, WNOHANG);
@@ -197,7 +204,7 @@ static int wait_for_end(pid_t pid, const ech_child_options *options, stream stre
         if (reaped == pid) {
             return ended;
         }
-        enforce_limit(pid, ech_clock_ns() - start_ns, options->timeout_ns, timed_out);
+        end_early(pid, options, start_ns, &asked_ns, result);
         wait_for_output(streams);
     }
 }
@@ -219,7 +226,7 @@ ech_status ech_child_run(const ech_child_options *options, ech_child_result *res
     close_end(&streams[0].write_end);
     close_end(&streams[1].write_end);
     if (status == ECH_OK) {
-        const int ended = wait_for_end(pid, options, streams, &result->timed_out);
+        const int ended = wait_for_end(pid, options, streams, result);
         result->exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
         result->signal = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
     }

@@ -19,10 +19,12 @@ typedef struct {
     const char *const *environment; /* "NAME=value" added to this process' own; NULL: none */
     uint64_t timeout_ns;            /* at least 1 */
     size_t output_bytes_max;        /* of each stream; what goes beyond is dropped */
+    bool (*should_stop)(void);      /* asked now and then: true ends it early; NULL: nobody does */
 } ech_child_options;
 
 typedef struct {
     bool timed_out;
+    bool stopped;   /* early, since should_stop said so */
     int exit_code;  /* of a program that exited; -1 otherwise */
     int signal;     /* that ended it; 0 otherwise */
     char *output;   /* standard output, ended by a NUL */
@@ -31,8 +33,8 @@ typedef struct {
 } ech_child_result;
 
 /**
- * Run a program to its end, standard input empty. One that is still running at the limit gets
- * SIGTERM, with its process group, and SIGKILL two seconds later.
+ * Run a program to its end, standard input empty. One that is still running at the limit, or is to
+ * stop, gets SIGTERM, with its process group, and SIGKILL two seconds later.
  *
  * @param[out] result  free it with ech_child_result_free, also after a failure.
  * @return ECH_OK if the program ran, whatever its exit; ECH_ERR_SYSTEM if it could not be started;

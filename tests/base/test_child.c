@@ -74,6 +74,25 @@ Test(child, one_that_ignores_the_request_is_killed)
     cr_expect_eq(result.signal, SIGKILL);
 }
 
+static bool stop_at_once(void)
+{
+    return true;
+}
+
+Test(child, one_that_is_to_stop_is_ended)
+{
+    const char *const arguments[] = {"sleep", "1000", NULL};
+    cr_assert_eq(ech_child_run(&(ech_child_options){.arguments = arguments,
+                                                    .timeout_ns = long_ns,
+                                                    .output_bytes_max = OUTPUT_BYTES,
+                                                    .should_stop = stop_at_once},
+                               &result),
+                 ECH_OK);
+    cr_expect(result.stopped);
+    cr_expect_not(result.timed_out);
+    cr_expect_eq(result.signal, SIGTERM);
+}
+
 Test(child, variables_are_added_and_win)
 {
     const char *const arguments[] = {"sh", "-c", "echo $HOME-$ECH_X-$PATH", NULL};

@@ -160,6 +160,39 @@ Test(cli_plan, a_calibration_is_made_once_and_foretells_the_memory)
     ech_child_result_free(&result);
 }
 
+/* In a shell, whose folder of temporary files is its own: a calibration that gets a signal once its
+ * folder is there; what it exits with, and what is left. */
+static const char killed[] =
+    "mkdir -p \"$1\" && before=$(ls \"$1\") && export TMPDIR=$1; "
+    "\"$2\" plan \"$3\" --hosts 1 --ranks-per-host 1 --calibrate >/dev/null 2>&1 & "
+    "until [ \"$(ls \"$1\")\" != \"$before\" ] && ls \"$1\"/*/config.yaml >/dev/null 2>&1; "
+    "do sleep 0.05; done; "
+    "kill -s \"$4\" $!; code=0; wait $! 2>/dev/null || code=$?; echo \"$code $(ls \"$1\" | wc "
+    "-l)\"";
+
+static void expect_left(const char *signal, const char *expected)
+{
+    char temporary[PATH_BYTES];
+    snprintf(temporary, sizeof temporary, "%s/tmp", folder);
+    const char *const arguments[] = {
+        "sh", "-c", killed, "sh", temporary, ECH_BUILD_DIR "/bin/echelon", config, signal, NULL};
+    const char *const environment[] = {cache, NULL};
+    const ech_child_options options = {.arguments = arguments,
+                                       .environment = environment,
+                                       .timeout_ns = 60000000000U,
+                                       .output_bytes_max = 1 << 16};
+    ech_child_result result;
+    cr_assert_eq(ech_child_run(&options, &result), ECH_OK);
+    cr_expect_str_eq(result.output, expected, "%s", result.errors);
+    ech_child_result_free(&result);
+}
+
+Test(cli_plan, a_calibration_that_is_killed_leaves_nothing_to_the_next)
+{
+    expect_left("KILL", "137 1\n");
+    expect_left("TERM", "75 0\n");
+}
+
 Test(cli_plan, nonsense_is_refused)
 {
     static const char *const wrong[][5] = {
