@@ -182,8 +182,9 @@ static void add_sums(const ech_subject *subject, uint32_t slots, ech_memory_fore
         add_part(out, "exact sums")->shared_bytes = slots * ech_exact_sum_populated_bytes(layout);
     } else {
         add_part(out, "float32 sums")->shared_bytes =
-            slots *
-            ech_ordered_sum_held_bytes(layout, most_leaves(subject), subject->ranks_per_host);
+            slots * ech_ordered_sum_held_bytes(layout, most_leaves(subject),
+                                               subject->ranks_per_host,
+                                               subject->options.workers_on == ECH_HOMES_RANK);
     }
 }
 

@@ -57,14 +57,25 @@ uint64_t ech_ordered_sum_bytes(const ech_layout *layout, uint32_t leaves_max)
     return header.cells_offset + header.cell_count * header.cell_bytes;
 }
 
-uint64_t ech_ordered_sum_held_bytes(const ech_layout *layout, uint32_t leaf_count, uint32_t ranks)
+static uint64_t halvings_of(uint64_t leaves)
 {
-    uint32_t halvings = 0;
-    while ((uint64_t)1 << halvings < leaf_count) {
+    uint64_t halvings = 0;
+    while (UINT64_C(1) << halvings < leaves) {
         halvings++;
     }
+    return halvings;
+}
+
+/* Ranks with runs of their own are at the same place of each, if they are equally fast. */
+uint64_t ech_ordered_sum_held_bytes(const ech_layout *layout, uint32_t leaf_count, uint32_t ranks,
+                                    bool apart)
+{
     const ech_ordered_header header = describe(layout, leaf_count);
-    const uint64_t cells = (uint64_t)halvings + ranks;
+    uint64_t cells = halvings_of(leaf_count) + ranks;
+    if (apart) {
+        const uint64_t halvings = halvings_of(((uint64_t)leaf_count + ranks - 1) / ranks);
+        cells = ranks * (halvings > 0 ? halvings : 1);
+    }
     return (cells < header.cell_count ? cells : header.cell_count) * header.cell_bytes;
 }
 

@@ -23,6 +23,7 @@
 #ifndef ECH_FED_ORDERED_SUM_H
 #define ECH_FED_ORDERED_SUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,9 +43,15 @@ typedef struct ech_ordered_sum ech_ordered_sum;
  *  @param leaves_max  of any round, at least 1. */
 uint64_t ech_ordered_sum_bytes(const ech_layout *layout, uint32_t leaves_max);
 
-/** Memory that a sum of so many leaves holds where they come nearly in order, from so many ranks: a
- * cell for each halving and each rank. */
-uint64_t ech_ordered_sum_held_bytes(const ech_layout *layout, uint32_t leaf_count, uint32_t ranks);
+/**
+ * Memory that a sum of so many leaves holds where they come nearly in order, from so many ranks: a
+ * cell for each halving and each rank.
+ *
+ * @param apart  each rank brings a run of the leaves, the runs side by side: it holds a cell for
+ *               each halving of its own.
+ */
+uint64_t ech_ordered_sum_held_bytes(const ech_layout *layout, uint32_t leaf_count, uint32_t ranks,
+                                    bool apart);
 
 /** As ech_exact_sum_format. */
 ech_status ech_ordered_sum_format(void *memory, uint64_t bytes, const ech_layout *layout,

@@ -225,13 +225,35 @@ Test(ordered_sum, few_cells_are_held_where_leaves_come_in_order)
         cr_expect_leq(count_cells(sum), 5);
     }
     cr_expect_eq(count_cells(sum), 1);
-    const uint64_t cells = ech_ordered_sum_held_bytes(layout, LEAVES, 0) / sum->header->cell_bytes;
+    const uint64_t cells =
+        ech_ordered_sum_held_bytes(layout, LEAVES, 0, false) / sum->header->cell_bytes;
     cr_expect_eq(cells, 5);
     cr_assert_eq(ech_sum_begin(made.sum, weight_bound, 16), ECH_OK);
     for (uint32_t k = 0; k < 16; k += 2) {
         add_leaf(made.sum, k);
     }
     cr_expect_eq(count_cells(sum), 8);
+    ech_ordered_sum_destroy(&sum);
+    free_sum(&made);
+}
+
+/* Four ranks side by side, each through four leaves of its own. */
+Test(ordered_sum, ranks_apart_hold_cells_for_the_halvings_of_each)
+{
+    enum { RANKS = 4, OWN = 4 };
+    owned made = make_sum(ECH_SUM_FLOAT32, RANKS * OWN);
+    ech_ordered_sum *sum = NULL;
+    cr_assert_eq(ech_ordered_sum_attach(made.memory, layout, &sum), ECH_OK);
+    uint32_t most = 0;
+    for (uint32_t k = 0; k < OWN; k++) {
+        for (uint32_t rank = 0; rank < RANKS; rank++) {
+            add_leaf(made.sum, rank * OWN + k);
+            const uint32_t held = count_cells(sum);
+            most = held > most ? held : most;
+        }
+    }
+    cr_expect_eq(most * sum->header->cell_bytes,
+                 ech_ordered_sum_held_bytes(layout, RANKS * OWN, RANKS, true));
     ech_ordered_sum_destroy(&sum);
     free_sum(&made);
 }

@@ -126,6 +126,9 @@ Test(plan_forecast, a_float32_sum_has_a_model_for_each_halving_and_rank)
     ech_memory_forecast memory = forecast_memory();
     cr_expect_float_eq((double)part_bytes(&memory, "float32 sums") / model, 5.0, 1e-3);
     cr_expect_eq(part_bytes(&memory, "exact sums"), 0);
+    LOAD(1, 2, "strategy.sum=float32", "workers_on=rank", "topology.workers=32"); /* twice 16 */
+    memory = forecast_memory();
+    cr_expect_float_eq((double)part_bytes(&memory, "float32 sums") / model, 8.0, 1e-3);
     LOAD(1, 1, "strategy.sum=float32", "topology={kind: balanced, workers: 8, height: 3}",
          "aggregators=materialised");
     memory = forecast_memory();
