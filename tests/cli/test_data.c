@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/base/yaml.h"
 #include "tests/cli/program.h"
@@ -238,14 +239,19 @@ Test(data, a_file_of_no_kind_is_refused)
                    "/nowhere.h5: cannot open: No such file");
 }
 
+static void split(void)
+{
+    import();
+    expect_success((const char *const[]){"data", "split", data_path, "--workers", "1", "--kind",
+                                         "iid", "--out", split_path, NULL});
+}
+
 Test(data, labels_by_worker_are_drawn)
 {
     char picture[ECH_TEST_PATH_BYTES + 16];
     char text[8192] = "";
     snprintf(picture, sizeof picture, "%s/labels.svg", folder);
-    import();
-    expect_success((const char *const[]){"data", "split", data_path, "--workers", "1", "--kind",
-                                         "iid", "--out", split_path, NULL});
+    split();
     expect_success((const char *const[]){"data", "show", data_path, "--split", split_path, "--draw",
                                          picture, NULL});
     FILE *file = fopen(picture, "rb");
@@ -262,4 +268,31 @@ Test(data, labels_by_worker_are_drawn)
     expect_refused((const char *const[]){"data", "show", data_path, "--split", split_path, "--draw",
                                          "labels.pdf", NULL},
                    ".svg or .png");
+}
+
+/* Where it is installed: tests/run.sh sees to it. */
+Test(data, a_png_is_made_by_rsvg_convert_or_its_absence_is_told)
+{
+    static const char *const nowhere[] = {"PATH=/nowhere", NULL};
+    static const char signature[] = "\x89PNG";
+    char picture[ECH_TEST_PATH_BYTES + 16];
+    char start_of_file[sizeof signature] = "";
+    snprintf(picture, sizeof picture, "%s/labels.png", folder);
+    split();
+    const char *const arguments[] = {"data",     "show",   data_path, "--split",
+                                     split_path, "--draw", picture,   NULL};
+    const size_t before = ech_test_count_entries(folder);
+    ech_child_result result = program_run_environment(nowhere, arguments);
+    cr_expect_eq(result.exit_code, 1);
+    cr_expect_not_null(strstr(result.errors, "librsvg2-bin"), "%s", result.errors);
+    cr_expect_eq(ech_test_count_entries(folder), before);
+    ech_child_result_free(&result);
+    if (access("/usr/bin/rsvg-convert", X_OK) == 0) {
+        expect_success(arguments);
+        FILE *file = fopen(picture, "rb");
+        cr_assert_not_null(file);
+        cr_expect_eq(fread(start_of_file, 1, sizeof signature - 1, file), sizeof signature - 1);
+        fclose(file);
+        cr_expect_str_eq(start_of_file, signature);
+    }
 }
