@@ -73,9 +73,10 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 1 clang-tidy -p "$database" --quiet 2>/dev/null
 }
 
-setup_packages libzmq3-dev libzstd-dev clang-format clang-tidy cppcheck hdf5-tools dataset-fashion-mnist gnuplot-nox spin \
-  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev \
-  libomp-dev util-linux redis-server
+setup_packages libzmq3-dev libzstd-dev clang-format clang-tidy cppcheck hdf5-tools \
+  dataset-fashion-mnist gnuplot-nox graphviz librsvg2-bin spin gcc-aarch64-linux-gnu \
+  libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev libomp-dev util-linux \
+  redis-server munge slurm-wlm
 
 if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   echo "tests/run.sh: FAILED: build"
@@ -101,6 +102,7 @@ step "kills" tests/faults/kill.sh 10 1
 step "calls that fail" tests/faults/sweep.sh 10
 step "full disks" tests/faults/disk.sh
 step "PBS" tests/pbs/run.sh
+step "Slurm" tests/slurm/run.sh brief
 step "fuzzing" join
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
 # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.

@@ -5,6 +5,7 @@
 #   cluster_start FOLDER    munge, the controller and four nodes of two cores, all files in FOLDER
 #   cluster_stop            end them; also when the script ends for any reason
 
+export PATH=$PATH:/usr/sbin # the daemons
 cluster_pids=()
 cluster_nodes=(n0 n1 n2 n3)
 

@@ -4,13 +4,22 @@
 # with the bits of an undisturbed run. Stops what it starts.
 #
 #   tests/slurm/run.sh          about four minutes
+#   tests/slurm/run.sh brief    the walltime alone, in less than a minute
 #   tests/slurm/run.sh long     60 s of walltime for a study of three minutes, in about eight
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=jobs/setup.sh
+. jobs/setup.sh
 # shellcheck source=tests/slurm/cluster.sh
 . tests/slurm/cluster.sh
 
 form=${1:-short}
+case $form in
+brief) rounds=12 margin=42 ;;
+short) rounds=30 margin=42 ;;
+long) rounds=600 margin=20 ;;
+*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+esac
 echelon=$PWD/build/release/bin/echelon
 folder=$(mktemp -d "${TMPDIR:-/tmp}/echelon-slurm.XXXXXX")
 images=/usr/share/datasets/fashion-mnist
@@ -19,6 +28,13 @@ fail() {
   echo "tests/slurm: FAILED: $*" >&2
   echo "logs: $folder" >&2
   exit 1
+}
+
+pass() {
+  cluster_stop
+  rm -rf "$folder"
+  echo "tests/slurm: passed in $SECONDS s"
+  exit
 }
 
 check() {
@@ -68,13 +84,14 @@ expect_same_bits() {
 
 # ---- the studies ----
 
+setup_packages munge slurm-wlm dataset-fashion-mnist
 "$echelon" data import idx "$images" --out "$folder/data.h5" >/dev/null
 cat >"$folder/train.yaml" <<END
 data: {file: data.h5}
 model: {name: smallconv}
 topology: {kind: star, workers: 16}
 strategy: {name: fedavg, participation: 0.25}
-rounds: $([ "$form" = long ] && echo "${ROUNDS:-600}" || echo "${ROUNDS:-30}")
+rounds: ${ROUNDS:-$rounds}
 train: {epochs: 1, batch: 32, lr: 0.02}
 evaluate: {every: 0}
 checkpoint: {every: 1, keep: 2}
@@ -99,9 +116,8 @@ echo "whole: $whole in $(result whole total_seconds) s"
 
 # Slurm knows minutes: of a short study the margin takes three quarters. There a warning, as Slurm
 # may send it early, makes sure that the job is queued again on a fast machine too.
-margin=$([ "$form" = long ] && echo 20 || echo 42)
 submit walltime "$folder/study.yaml" --set job.walltime=60 --set "job.margin=$margin"
-if [ "$form" = short ]; then
+if [ "$form" != long ]; then
   check cluster_wait 60 "a checkpoint" has_checkpoint walltime
   scancel --signal=USR1 --batch "$(job walltime pooled-r2)"
 fi
@@ -110,7 +126,7 @@ check test "$(restarts walltime)" -ge 1
 expect_same_bits walltime
 echo "walltime: 60 s, margin $margin s, queued again $(restarts walltime) times"
 
-[ "$form" = short ] || { cluster_stop && rm -rf "$folder" && exit 0; }
+[ "$form" = short ] || pass
 
 # A cancelled job saves its model and stays cancelled; sent again, it goes on.
 submit cancelled "$folder/study.yaml"
@@ -144,6 +160,4 @@ check grep -q ',processes,shared,2,4,' "$folder/weak/results.csv"
 check grep -q "bits: runs of one model over the same workers agree" "$folder/weak/jobs/collect.log"
 echo "weak: $(($(wc -l <"$folder/weak/results.csv") - 1)) runs"
 
-cluster_stop
-rm -rf "$folder"
-echo "tests/slurm: passed in $SECONDS s"
+pass
