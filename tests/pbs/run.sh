@@ -5,9 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-echelon=$PWD/build/release/bin/echelon
-folder=$(mktemp -d "${TMPDIR:-/tmp}/echelon-pbs.XXXXXX")
-images=/usr/share/datasets/fashion-mnist
+scheduler=pbs
+# shellcheck source=tests/scale/studies.sh
+. tests/scale/studies.sh
 export PATH=$PWD/tests/pbs:$PATH PBS_STANDIN=$folder/jobs
 mkdir "$PBS_STANDIN"
 
@@ -19,28 +19,6 @@ stop() {
   done
 }
 trap stop EXIT
-
-fail() {
-  echo "tests/pbs: FAILED: $*" >&2
-  echo "logs: $folder" >&2
-  exit 1
-}
-
-check() {
-  "$@" || fail "expected: $*"
-}
-
-# result STUDY COLUMN: of its first run.
-result() {
-  awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i }
-    NR == 2 { print $column }' "$folder/$1/results.csv"
-}
-
-submit() {
-  local name=$1 file=$2
-  shift 2
-  "$echelon" scale "$file" --scheduler pbs --out "$folder/$name" --submit "$@" >"$folder/$name.sent"
-}
 
 all_ended() {
   local job
@@ -69,53 +47,24 @@ ended_with() {
   echo "$count"
 }
 
-"$echelon" data import idx "$images" --out "$folder/data.h5" >/dev/null
-cat >"$folder/train.yaml" <<END
-data: {file: data.h5}
-model: {name: smallconv}
-topology: {kind: star, workers: 16}
-strategy: {name: fedavg, participation: 0.25}
-rounds: 20
-train: {epochs: 1, batch: 32, lr: 0.02}
-evaluate: {every: 0}
-checkpoint: {every: 1, keep: 2}
-END
-cat >"$folder/study.yaml" <<END
-name: disturbed
-kind: strong
-config: train.yaml
-workers: [16]
-ranks: [2]
-ranks_per_host: 1
-job: {account: project1, partition: small}
-END
+write_study 20 'job: {account: project1, partition: small}'
 
 submit whole "$folder/study.yaml"
 await whole 300
-whole=$(result whole model_xxh128)
 seconds=$(result whole total_seconds)
 seconds=${seconds%.*}
-echo "whole: $whole in $seconds s"
+echo "whole: $(result whole model_xxh128) in $seconds s"
 check test "$(ended_with pooled-r2 75)" = 0
 
 # Less than the time that it takes, of which each job gets a part, and sends the next.
 submit walltime "$folder/study.yaml" --set "job.walltime=$((seconds / 3 + 8))" --set job.margin=5
 await walltime 300
-found=$(result walltime model_xxh128)
-[ "$found" = "$whole" ] || fail "ended with $found under a walltime, without: $whole"
+expect_same_bits walltime whole
 check test "$(ended_with pooled-r2 75)" -ge 1
 check test "$(ended_with pooled-r2 0)" = 2
-echo "walltime: same bits, sent again $(ended_with pooled-r2 75) times"
+echo "walltime: sent again $(ended_with pooled-r2 75) times"
 
-# The weak-scaling study, small: both variants, one and two hosts.
-submit weak jobs/studies/weak-scaling.yaml --set "models=[tinynet, smallnet]" \
-  --set "workers=[2, 4]" --set ranks_per_host=2 --set repeats=1 --set job.walltime=0 \
-  --set job.margin=0 --set calibrate=false
-await weak 300
-check test "$(wc -l <"$folder/weak/results.csv")" = 9
-check grep -q ',processes,shared,2,4,' "$folder/weak/results.csv"
-check grep -q "bits: runs of one model over the same workers agree" "$folder/weak/jobs/collect.log"
-echo "weak: $(($(wc -l <"$folder/weak/results.csv") - 1)) runs"
+run_weak_study
 
 # What PBS does not know, the stand-in does not take.
 printf '#!/bin/bash\n#PBS -l nodes=2:ppn=4\ntrue\n' >"$folder/old.sh"
