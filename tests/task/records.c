@@ -4,6 +4,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "tests/task/nothing.h"
 #include "tests/task/signals.h"
 
 enum { EACH = 20000, NUMBER_BITS = 40, FLAKY = 20, KEPT_MAX = 100, NAP_NS = 1000000 };
@@ -15,18 +16,6 @@ typedef struct {
     uint8_t *seen; /* rank 0: by rank and number of the task there, which begins with 1 */
     uint64_t strays;
 } busy_setup;
-
-static ech_status leaf(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                       void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)context;
-    (void)arguments;
-    (void)arguments_bytes;
-    (void)result;
-    (void)result_capacity;
-    (void)result_bytes;
-    return ECH_OK;
-}
 
 static ech_status submit_leaves(ech_task_context *context, ech_future **futures)
 {
@@ -145,7 +134,7 @@ static ech_status register_busy(busy_setup *setup)
         ech_app app;
         ech_app_id *id;
     } all[] = {
-        {{.name = "leaf", .run = leaf}, &setup->leaf},
+        {{.name = "leaf", .run = nothing}, &setup->leaf},
         {{.name = "burst", .run = burst, .user = setup, .arguments_bytes_max = SIGNALS_PATH_BYTES},
          &setup->burst},
         {{.name = "away", .run = away, .arguments_bytes_max = SIGNALS_PATH_BYTES}, &setup->away},

@@ -6,6 +6,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/random.h"
+#include "tests/task/nothing.h"
 
 enum {
     INPUTS_MAX = 4,
@@ -56,18 +57,6 @@ static ech_status leaf(ech_task_context *context, const void *arguments, size_t 
     (void)result_capacity;
     *(uint64_t *)result = mix(*(const uint64_t *)arguments, 7);
     *result_bytes = sizeof(uint64_t);
-    return ECH_OK;
-}
-
-static ech_status gate(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                       void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)context;
-    (void)arguments;
-    (void)arguments_bytes;
-    (void)result;
-    (void)result_capacity;
-    (void)result_bytes;
     return ECH_OK;
 }
 
@@ -258,7 +247,7 @@ static ech_status register_apps(stress_setup *setup)
         {{"work", work, setup, arguments, LARGE_BYTES, 1}, &setup->work},
         {{"leaf", leaf, setup, word, word, 1}, &setup->leaf},
         {{"team", team, setup, arguments, word, 1}, &setup->team},
-        {{"gate", gate, setup, 0, 0, 1}, &setup->gate},
+        {{"gate", nothing, setup, 0, 0, 1}, &setup->gate},
     };
     ech_status status = ECH_OK;
     for (size_t i = 0; i < sizeof all / sizeof all[0] && status == ECH_OK; i++) {

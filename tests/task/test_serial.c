@@ -2,6 +2,7 @@
 #include <criterion/parameterized.h>
 
 #include "tests/support.h"
+#include "tests/task/nothing.h"
 #include "tests/task/scenarios.h"
 
 TestSuite(serial, .fini = ech_test_expect_no_leak);
@@ -20,18 +21,6 @@ ParameterizedTest(size_t *number, serial, scenario, .fini = ech_test_expect_no_l
     const ech_executor_options options = {.kind = ECH_EXECUTOR_SERIAL};
     const scenario *what = &scenarios[*number];
     cr_expect_eq(scenario_run(what, &options), ECH_OK, "%s: %s", what->name, ech_status_message());
-}
-
-static ech_status nothing(ech_task_context *context, const void *arguments, size_t arguments_bytes,
-                          void *result, size_t result_capacity, size_t *result_bytes)
-{
-    (void)context;
-    (void)arguments;
-    (void)arguments_bytes;
-    (void)result;
-    (void)result_capacity;
-    (void)result_bytes;
-    return ECH_OK;
 }
 
 Test(serial, apps_need_a_name_of_their_own)
