@@ -1,5 +1,6 @@
 # The task layer as a library of its own: headers, static libraries, a CMake package (Echelon::task,
-# Echelon::plugin for what only includes plugin.h, and as a component Echelon::memo_store) and pkg-config files (echelon-task, echelon-store).
+# Echelon::plugin for what only includes plugin.h, and as a component Echelon::memo_store) and
+# pkg-config files (echelon-task, echelon-store).
 
 set(echelon_headers ${CMAKE_INSTALL_INCLUDEDIR}/echelon)
 set(echelon_package ${CMAKE_INSTALL_LIBDIR}/cmake/Echelon)
@@ -18,9 +19,10 @@ function(ech_install export target name)
 endfunction()
 
 ech_install(EchelonTargets ech_base base HEADERS runtime/base/hash.h runtime/base/status.h)
-ech_install(EchelonTargets ech_mpi mpi HEADERS runtime/mpi/comm.h runtime/mpi/guard.h runtime/mpi/machine.h)
-ech_install(EchelonTargets ech_task task HEADERS runtime/task/record.h runtime/task/store.h runtime/task/task.h
-  runtime/task/task_mpi.h)
+ech_install(EchelonTargets ech_mpi mpi
+  HEADERS runtime/mpi/comm.h runtime/mpi/guard.h runtime/mpi/machine.h)
+ech_install(EchelonTargets ech_task task
+  HEADERS runtime/task/record.h runtime/task/store.h runtime/task/task.h runtime/task/task_mpi.h)
 ech_install(EchelonTargets ech_plugin plugin HEADERS runtime/fed/plugin.h)
 ech_install(EchelonStoreTargets ech_io io)
 ech_install(EchelonStoreTargets ech_memo_store memo_store HEADERS apps/memo_store.h)

@@ -4,8 +4,9 @@
 #   setup_packages NAME...        install what is missing of the build's packages and these
 #   setup_build PRESET TARGET... [-- OPTION...]   configure (with OPTIONs) and build
 
-# What the build needs. Of the rest, where Debian has it, libxsmm-dev makes it faster (not on ARM)
-# libhiredis-dev gives `transfer: redis`, libzmq3-dev remote sites, libzstd-dev packs what they send.
+# What the build needs. Of the rest, where Debian has it, libxsmm-dev makes it faster (not on ARM),
+# libhiredis-dev gives `transfer: redis`, libzmq3-dev remote sites, and libzstd-dev packs what they
+# send.
 setup_build_packages=(
   gcc libc6-dev make cmake ninja-build pkg-config
   mpich libmpich-dev libhdf5-mpich-dev libopenblas-dev libhwloc-dev libyaml-dev
