@@ -167,7 +167,7 @@ static ech_status carry_out(ech_transfer *transfer, const move *what)
         if (left == 0) {
             return give_up(transfer, what, status);
         }
-        ech_log(ECH_LOG_WARNING, "transfer %s: %s; %u more attempts", transfer->kind->store->name,
+        ech_log(ECH_LOG_WARNING, "transfer %s: %s; attempts left: %u", transfer->kind->store->name,
                 ech_status_message(), left);
         ech_clock_sleep_ns(pause_ns);
         pause_ns = 2 * pause_ns < longest_pause_ns ? 2 * pause_ns : longest_pause_ns;
