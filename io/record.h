@@ -240,4 +240,18 @@ const ech_record_info *ech_record_describe(const ech_record *record);
 ech_status ech_record_read(ech_record *record, ech_record_table table, uint64_t first,
                            uint64_t count, void *rows);
 
+/** What to do with `count` rows of a table's row type. A failure ends the visit. */
+typedef ech_status (*ech_record_visitor)(void *self, const void *rows, size_t count);
+
+/**
+ * Hand the first `count` rows of a table to `visit`, in order, piece by piece: memory stays flat.
+ *
+ * @return as ech_record_read; ECH_ERR_MEMORY; the visitor's failure.
+ */
+ech_status ech_record_visit(ech_record *record, ech_record_table table, uint64_t count,
+                            ech_record_visitor visit, void *self);
+
+/** A table's name in the file: "history". Static. */
+const char *ech_record_table_name(ech_record_table table);
+
 #endif

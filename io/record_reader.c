@@ -6,7 +6,7 @@
 #include "io/sealed_reader_priv.h"
 #include "runtime/base/memory.h"
 
-enum { TEXT_BYTES_MAX = 1 << 24 };
+enum { TEXT_BYTES_MAX = 1 << 24, PIECE_ROWS = 32768 };
 
 struct ech_record {
     ech_io *io;
@@ -246,4 +246,25 @@ ech_status ech_record_read(ech_record *record, ech_record_table table, uint64_t 
     memset(rows, 0, count * ech_record_row_bytes(table));
     read_job job = {record, table, first, count, rows};
     return count > 0 ? ech_io_run(record->io, read_on_thread, &job) : ECH_OK;
+}
+
+ech_status ech_record_visit(ech_record *record, ech_record_table table, uint64_t count,
+                            ech_record_visitor visit, void *self)
+{
+    if (count == 0) {
+        return ECH_OK;
+    }
+    void *rows =
+        ech_calloc(count < PIECE_ROWS ? (size_t)count : PIECE_ROWS, ech_record_row_bytes(table));
+    ech_status status = rows != NULL ? ECH_OK : ECH_ERR_MEMORY;
+    for (uint64_t first = 0; first < count && status == ECH_OK; first += PIECE_ROWS) {
+        const uint64_t left = count - first;
+        const uint64_t piece = left < PIECE_ROWS ? left : PIECE_ROWS;
+        status = ech_record_read(record, table, first, piece, rows);
+        if (status == ECH_OK) {
+            status = visit(self, rows, (size_t)piece);
+        }
+    }
+    ech_free(rows);
+    return status;
 }

@@ -8,23 +8,18 @@
 #include "io/record_tables_priv.h"
 #include "runtime/base/memory.h"
 
-enum { PIECE_ROWS = 4096 };
+typedef struct {
+    ech_output *output;
+    size_t row_bytes;
+    uint64_t written_bytes;
+} spool_copy;
 
-static ech_status copy_rows(ech_record *record, ech_record_table table, uint64_t rows,
-                            const ech_output *output)
+static ech_status copy_rows(void *self, const void *rows, size_t count)
 {
-    const size_t row_bytes = ech_record_row_bytes(table);
-    void *piece = ech_calloc(PIECE_ROWS, row_bytes);
-    ech_status status = piece != NULL ? ECH_OK : ECH_ERR_MEMORY;
-    for (uint64_t first = 0; first < rows && status == ECH_OK; first += PIECE_ROWS) {
-        const uint64_t left = rows - first;
-        const size_t count = left < PIECE_ROWS ? (size_t)left : PIECE_ROWS;
-        status = ech_record_read(record, table, first, count, piece);
-        if (status == ECH_OK) {
-            status = ech_output_write(output, first * row_bytes, piece, count * row_bytes);
-        }
-    }
-    ech_free(piece);
+    spool_copy *copy = self;
+    const size_t bytes = count * copy->row_bytes;
+    const ech_status status = ech_output_write(copy->output, copy->written_bytes, rows, bytes);
+    copy->written_bytes += bytes;
     return status;
 }
 
@@ -37,15 +32,15 @@ static ech_status copy_table(ech_record *record, ech_record_table table, uint64_
             ECH_ERR_FORMAT, "%s: %" PRIu64 " rows in /%s, the run to resume had %" PRIu64,
             ech_record_describe(record)->path, there, ech_record_table_name(table), rows);
     }
-    ech_output *output = NULL;
-    ech_status status = ech_output_create(spool_path, &output);
+    spool_copy copy = {.row_bytes = ech_record_row_bytes(table)};
+    ech_status status = ech_output_create(spool_path, &copy.output);
     if (status == ECH_OK) {
-        status = copy_rows(record, table, rows, output);
+        status = ech_record_visit(record, table, rows, copy_rows, &copy);
     }
     if (status == ECH_OK) {
-        status = ech_output_commit(output, ECH_OUTPUT_DURABLE);
+        status = ech_output_commit(copy.output, ECH_OUTPUT_DURABLE);
     }
-    ech_output_destroy(&output);
+    ech_output_destroy(&copy.output);
     return status;
 }
 

@@ -10,9 +10,6 @@
 
 enum { ECH_RECORD_VERSION = 1, ECH_RECORD_APP_NAME_BYTES = 64 };
 
-/** The dataset's name without its slash: "history". */
-const char *ech_record_table_name(ech_record_table table);
-
 size_t ech_record_row_bytes(ech_record_table table);
 
 /** A new compound type of the row struct; the caller closes it; negative on failure. */

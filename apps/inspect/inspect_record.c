@@ -5,13 +5,7 @@
 #include "io/record.h"
 #include "runtime/base/json.h"
 
-enum { LAST_ROUNDS = 10, PIECE_ROUNDS = 256 };
-
-static const char *const table_names[ECH_RECORD_TABLE_COUNT] = {
-    [ECH_RECORD_HISTORY] = "history", [ECH_RECORD_ROUNDS] = "rounds",
-    [ECH_RECORD_TIERS] = "tiers",     [ECH_RECORD_ARRIVALS] = "arrivals",
-    [ECH_RECORD_SITES] = "sites",     [ECH_RECORD_TASKS] = "tasks",
-};
+enum { LAST_ROUNDS = 10 };
 
 static void print_round(const ech_round_row *row)
 {
@@ -45,7 +39,7 @@ static ech_status print_text(ech_record *record)
     printf("%s: run record, %s\n", info->path,
            info->finished ? "of a run that came to its end" : "of a run that has not ended");
     for (ech_record_table t = 0; t < ECH_RECORD_TABLE_COUNT; t++) {
-        printf("  /%-10s %12" PRIu64 " rows\n", table_names[t], info->rows[t]);
+        printf("  /%-10s %12" PRIu64 " rows\n", ech_record_table_name(t), info->rows[t]);
     }
     printf("\n/machine\n");
     for (size_t i = 0; i < info->machine_count; i++) {
@@ -74,22 +68,13 @@ static void write_round(ech_json *json, const ech_round_row *row)
     ech_json_end_object(json);
 }
 
-static ech_status write_rounds(ech_json *json, ech_record *record)
+static ech_status write_rounds(void *json, const void *rows, size_t count)
 {
-    const uint64_t total = ech_record_describe(record)->rows[ECH_RECORD_ROUNDS];
-    ech_round_row rows[PIECE_ROUNDS];
-    ech_status status = ECH_OK;
-    ech_json_begin_list(json, "rounds");
-    for (uint64_t first = 0; first < total && status == ECH_OK; first += PIECE_ROUNDS) {
-        const uint64_t left = total - first;
-        const uint64_t count = left < PIECE_ROUNDS ? left : PIECE_ROUNDS;
-        status = ech_record_read(record, ECH_RECORD_ROUNDS, first, count, rows);
-        for (uint64_t i = 0; i < count && status == ECH_OK; i++) {
-            write_round(json, &rows[i]);
-        }
+    const ech_round_row *row = rows;
+    for (size_t i = 0; i < count; i++) {
+        write_round(json, &row[i]);
     }
-    ech_json_end_list(json);
-    return status;
+    return ECH_OK;
 }
 
 static void write_site(ech_json *json, const ech_site_row *row)
@@ -108,20 +93,21 @@ static void write_site(ech_json *json, const ech_site_row *row)
     ech_json_end_object(json);
 }
 
-static ech_status write_sites(ech_json *json, ech_record *record)
+static ech_status write_sites(void *json, const void *rows, size_t count)
 {
-    const uint64_t total = ech_record_describe(record)->rows[ECH_RECORD_SITES];
-    ech_site_row rows[PIECE_ROUNDS];
-    ech_status status = ECH_OK;
-    ech_json_begin_list(json, "sites");
-    for (uint64_t first = 0; first < total && status == ECH_OK; first += PIECE_ROUNDS) {
-        const uint64_t left = total - first;
-        const uint64_t count = left < PIECE_ROUNDS ? left : PIECE_ROUNDS;
-        status = ech_record_read(record, ECH_RECORD_SITES, first, count, rows);
-        for (uint64_t i = 0; i < count && status == ECH_OK; i++) {
-            write_site(json, &rows[i]);
-        }
+    const ech_site_row *row = rows;
+    for (size_t i = 0; i < count; i++) {
+        write_site(json, &row[i]);
     }
+    return ECH_OK;
+}
+
+static ech_status write_table(ech_json *json, ech_record *record, ech_record_table table,
+                              ech_record_visitor write_rows)
+{
+    ech_json_begin_list(json, ech_record_table_name(table));
+    const ech_status status =
+        ech_record_visit(record, table, ech_record_describe(record)->rows[table], write_rows, json);
     ech_json_end_list(json);
     return status;
 }
@@ -136,7 +122,7 @@ static ech_status print_json(ech_record *record)
     ech_json_bool(&json, "finished", info->finished);
     ech_json_begin_object(&json, "rows");
     for (ech_record_table t = 0; t < ECH_RECORD_TABLE_COUNT; t++) {
-        ech_json_unsigned(&json, table_names[t], info->rows[t]);
+        ech_json_unsigned(&json, ech_record_table_name(t), info->rows[t]);
     }
     ech_json_end_object(&json);
     ech_json_begin_object(&json, "machine");
@@ -144,9 +130,9 @@ static ech_status print_json(ech_record *record)
         ech_json_text(&json, info->machine[i].name, info->machine[i].value);
     }
     ech_json_end_object(&json);
-    ech_status status = write_rounds(&json, record);
+    ech_status status = write_table(&json, record, ECH_RECORD_ROUNDS, write_rounds);
     if (status == ECH_OK) {
-        status = write_sites(&json, record);
+        status = write_table(&json, record, ECH_RECORD_SITES, write_sites);
     }
     ech_json_text(&json, "config", info->config);
     ech_json_end_object(&json);

@@ -16,7 +16,7 @@ typedef struct {
     size_t tiers;
 } traffic;
 
-static void count_rows(void *user, const void *rows, size_t count)
+static ech_status count_rows(void *user, const void *rows, size_t count)
 {
     traffic *sums = user;
     const ech_tier_row *row = rows;
@@ -28,6 +28,7 @@ static void count_rows(void *user, const void *rows, size_t count)
         sums->sums[1][0][tier - 1] += (double)row->wire_up_bytes;
         sums->sums[1][1][tier - 1] += (double)row->wire_down_bytes;
     }
+    return ECH_OK;
 }
 
 static ech_status put(ech_page *page, const char *name, const ech_chart *chart, ech_rows rows,

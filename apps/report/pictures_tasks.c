@@ -42,7 +42,7 @@ static bool is_sound(const ech_task_row *row)
     return row->queued_ns <= row->started_ns && row->started_ns <= row->ended_ns && row->rank >= 0;
 }
 
-static void measure_rows(void *user, const void *rows, size_t count)
+static ech_status measure_rows(void *user, const void *rows, size_t count)
 {
     task_sums *sums = user;
     const ech_task_row *row = rows;
@@ -56,6 +56,7 @@ static void measure_rows(void *user, const void *rows, size_t count)
         sums->rank_high = row->rank > sums->rank_high ? row->rank : sums->rank_high;
         sums->rows++;
     }
+    return ECH_OK;
 }
 
 static double seconds_between(uint64_t from_ns, uint64_t to_ns)
@@ -84,7 +85,7 @@ static void count_row(task_sums *sums, const ech_task_row *row)
     ech_timeline_add(sums->queued, queued_s, started_s);
 }
 
-static void count_rows(void *user, const void *rows, size_t count)
+static ech_status count_rows(void *user, const void *rows, size_t count)
 {
     const ech_task_row *row = rows;
     for (size_t i = 0; i < count; i++, row++) {
@@ -92,6 +93,7 @@ static void count_rows(void *user, const void *rows, size_t count)
             count_row(user, row);
         }
     }
+    return ECH_OK;
 }
 
 static double run_length(const task_sums *sums)

@@ -23,7 +23,7 @@ typedef struct {
     uint32_t staleness_high;
 } extent;
 
-static void measure_rows(void *user, const void *rows, size_t count)
+static ech_status measure_rows(void *user, const void *rows, size_t count)
 {
     extent *seen = user;
     const ech_history_row *row = rows;
@@ -40,6 +40,7 @@ static void measure_rows(void *user, const void *rows, size_t count)
         ech_range_add(&seen->time, row->end);
         seen->rows++;
     }
+    return ECH_OK;
 }
 
 static ech_status measure(const ech_run *run, extent *seen)
@@ -59,7 +60,7 @@ typedef struct {
     uint32_t node_low;
 } schedule_filler;
 
-static void schedule_rows(void *user, const void *rows, size_t count)
+static ech_status schedule_rows(void *user, const void *rows, size_t count)
 {
     const schedule_filler *filler = user;
     const ech_history_row *row = rows;
@@ -68,6 +69,7 @@ static void schedule_rows(void *user, const void *rows, size_t count)
                                       row->round};
         ech_schedule_add(filler->schedule, &bar);
     }
+    return ECH_OK;
 }
 
 static ech_status put_schedule(ech_page *page, const ech_run *run, size_t number,
@@ -118,7 +120,7 @@ typedef struct {
     ech_range *by_round; /* [rounds] */
 } idle_sums;
 
-static void idle_rows(void *user, const void *rows, size_t count)
+static ech_status idle_rows(void *user, const void *rows, size_t count)
 {
     idle_sums *sums = user;
     const ech_history_row *row = rows;
@@ -131,6 +133,7 @@ static void idle_rows(void *user, const void *rows, size_t count)
         ech_range_add(&sums->by_round[round], row->start);
         ech_range_add(&sums->by_round[round], row->end);
     }
+    return ECH_OK;
 }
 
 static void fill_idle(const idle_sums *sums, bool async, double *x, double *y)

@@ -9,13 +9,7 @@
 #include "runtime/base/text.h"
 #include "runtime/base/yaml.h"
 
-enum { BLOCK_ROWS = 32768, LABEL_KEYS_MAX = 4 };
-
-static const size_t row_bytes[ECH_RECORD_TABLE_COUNT] = {
-    [ECH_RECORD_HISTORY] = sizeof(ech_history_row), [ECH_RECORD_ROUNDS] = sizeof(ech_round_row),
-    [ECH_RECORD_TIERS] = sizeof(ech_tier_row),      [ECH_RECORD_ARRIVALS] = sizeof(ech_arrival_row),
-    [ECH_RECORD_SITES] = sizeof(ech_site_row),      [ECH_RECORD_TASKS] = sizeof(ech_task_row),
-};
+enum { LABEL_KEYS_MAX = 4 };
 
 /* A list or an empty value as one line of text. */
 static void write_value(ech_buffer *out, const ech_yaml_node *node)
@@ -445,20 +439,8 @@ void ech_runs_close(ech_runs *runs)
     *runs = (ech_runs){0};
 }
 
-ech_status ech_run_visit(const ech_run *run, ech_record_table table, ech_run_visitor visit,
-                         void *user)
+ech_status ech_run_visit(const ech_run *run, ech_record_table table, ech_record_visitor visit,
+                         void *self)
 {
-    const uint64_t total = run->info->rows[table];
-    void *rows = ech_calloc(total < BLOCK_ROWS ? (size_t)total : BLOCK_ROWS, row_bytes[table]);
-    ech_status status = rows != NULL ? ECH_OK : ECH_ERR_MEMORY;
-    for (uint64_t first = 0; first < total && status == ECH_OK; first += BLOCK_ROWS) {
-        const uint64_t left = total - first;
-        const uint64_t count = left < BLOCK_ROWS ? left : BLOCK_ROWS;
-        status = ech_record_read(run->record, table, first, count, rows);
-        if (status == ECH_OK) {
-            visit(user, rows, (size_t)count);
-        }
-    }
-    ech_free(rows);
-    return status;
+    return ech_record_visit(run->record, table, run->info->rows[table], visit, self);
 }

@@ -74,11 +74,8 @@ void ech_run_write_distinction(const ech_run *run, const char *key, ech_buffer *
  */
 ech_status ech_runs_keys(const ech_runs *runs, const char ***out, size_t *count);
 
-/** What to do with a block of rows, of the table's row type. */
-typedef void (*ech_run_visitor)(void *user, const void *rows, size_t count);
-
-/** Hand a table's rows to `visit`, in order, block by block. */
-ech_status ech_run_visit(const ech_run *run, ech_record_table table, ech_run_visitor visit,
-                         void *user);
+/** Hand all rows of a table to `visit`, in order, piece by piece. */
+ech_status ech_run_visit(const ech_run *run, ech_record_table table, ech_record_visitor visit,
+                         void *self);
 
 #endif
