@@ -1,5 +1,6 @@
 #include "io/golden_priv.h"
 
+#include <errno.h>
 #include <hdf5.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,7 +202,7 @@ ech_status ech_golden_read_here(const char *path, ech_golden **out)
 {
     *out = NULL;
     if (access(path, R_OK) != 0) {
-        return ech_fail(ECH_ERR_FILE, "%s: cannot be read", path);
+        return ech_fail(ECH_ERR_FILE, "%s: cannot be read: %s", path, strerror(errno));
     }
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     const source from = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path};

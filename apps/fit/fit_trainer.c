@@ -173,7 +173,8 @@ static ech_status spread(const ech_config *config, const char *key, const double
                          size_t count, uint32_t channels, float *out)
 {
     if (count != 1 && count != channels) {
-        return ech_config_fail(config, key, "expected 1 number or %u, one a channel, got %zu",
+        return ech_config_fail(config, key,
+                               "expected one number, or one for each channel (%u), got %zu",
                                channels, count);
     }
     for (uint32_t channel = 0; channel < channels; channel++) {
