@@ -34,7 +34,7 @@ typedef struct {
 
 typedef struct {
     char texts[OWN_SETS][SET_BYTES];
-    const char *sets[OWN_SETS + ECH_BENCH_SETS_MAX];
+    const char *sets[OWN_SETS + ECH_ARGUMENT_SETS_MAX];
     size_t count;
 } set_list;
 

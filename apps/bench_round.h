@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apps/arguments.h"
 #include "apps/fit/fit_totals.h"
 #include "io/service.h"
 #include "runtime/base/status.h"
 
 enum {
     ECH_BENCH_ROUNDS_MAX = 1000,
-    ECH_BENCH_SETS_MAX = 32,
     /* For P values a worker reads 4 P bytes and writes 4 P; the sum reads 4 P, reads and writes
      * 16 P. */
     ECH_BENCH_MOVED_BYTES = 28,
@@ -28,8 +28,8 @@ typedef struct {
     const char *model;
     uint32_t workers;
     uint32_t rounds;
-    bool processes;                       /* a rank a worker; else many workers a rank */
-    const char *sets[ECH_BENCH_SETS_MAX]; /* further keys of `fit` */
+    bool processes;                          /* a rank a worker; else many workers a rank */
+    const char *sets[ECH_ARGUMENT_SETS_MAX]; /* further keys of `fit` */
     size_t set_count;
 } ech_bench_round_options;
 

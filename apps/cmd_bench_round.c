@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/arguments.h"
 #include "apps/bench_round.h"
 #include "apps/command.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
 #include "runtime/mpi/comm.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/interrupt.h"
@@ -25,16 +25,6 @@ typedef struct {
     bool json;
 } command_line;
 
-static uint32_t parse_count(struct argp_state *state, const char *name, const char *text,
-                            int64_t most)
-{
-    int64_t number = 0;
-    if (!ech_text_read_integer(text, &number) || number < 1 || number > most) {
-        argp_error(state, "--%s %s: expected a number from 1 to %lld", name, text, (long long)most);
-    }
-    return (uint32_t)number;
-}
-
 static bool parse_variant(struct argp_state *state, const char *text)
 {
     const bool processes = strcmp(text, "processes") == 0;
@@ -42,14 +32,6 @@ static bool parse_variant(struct argp_state *state, const char *text)
         argp_error(state, "--variant %s: expected processes or pooled", text);
     }
     return processes;
-}
-
-static void parse_set(struct argp_state *state, ech_bench_round_options *options, const char *text)
-{
-    if (options->set_count == ECH_BENCH_SETS_MAX) {
-        argp_error(state, "more than %d --set", ECH_BENCH_SETS_MAX);
-    }
-    options->sets[options->set_count++] = text;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -60,19 +42,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
         line->options.model = text;
         return 0;
     case 'w':
-        line->options.workers = parse_count(state, "workers", text, INT32_MAX);
+        line->options.workers = (uint32_t)ech_argument_number(state, "workers", text, 1, INT32_MAX);
         return 0;
     case 'v':
         line->options.processes = parse_variant(state, text);
         return 0;
     case 'r':
-        line->ranks = parse_count(state, "ranks", text, RANKS_MAX);
+        line->ranks = (uint32_t)ech_argument_number(state, "ranks", text, 1, RANKS_MAX);
         return 0;
     case KEY_ROUNDS:
-        line->options.rounds = parse_count(state, "rounds", text, ECH_BENCH_ROUNDS_MAX);
+        line->options.rounds =
+            (uint32_t)ech_argument_number(state, "rounds", text, 1, ECH_BENCH_ROUNDS_MAX);
         return 0;
     case KEY_SET:
-        parse_set(state, &line->options, text);
+        ech_argument_set(state, line->options.sets, &line->options.set_count, text);
         return 0;
     case KEY_JSON:
         line->json = true;

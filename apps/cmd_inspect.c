@@ -1,4 +1,3 @@
-#include <argp.h>
 #include <stddef.h>
 
 #include "apps/command.h"
@@ -6,23 +5,8 @@
 #include "apps/inspect/inspect.h"
 #include "io/kind.h"
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-    ech_file_argument *given = state->input;
-    (void)text;
-    if (key != ARGP_KEY_INIT) {
-        return ARGP_ERR_UNKNOWN;
-    }
-    state->child_inputs[0] = given;
-    return 0;
-}
-
-static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
-
-static const struct argp parser = {
-    .parser = parse,
-    .children = children,
-    .args_doc = "FILE.h5",
+static const ech_file_command command = {
+    .takes = "FILE.h5",
     .doc = "Check a file's digest and show what is in it: a data set, a split, a set of "
            "shards, a checkpoint, a run record, the kept results of tasks or the results of a "
            "study.",
@@ -56,6 +40,6 @@ static ech_status inspect(const ech_file_argument *given)
 int ech_cmd_inspect(int argc, char **argv)
 {
     ech_file_argument given = {.what = "a file"};
-    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    ech_file_command_parse(&command, argc, argv, &given);
     return ech_command_exit_input(inspect(&given));
 }

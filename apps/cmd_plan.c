@@ -8,18 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/plan/calibrate.h"
 #include "apps/plan/job_plan.h"
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
 
-enum { SETS_MAX = 256, HOSTS_MAX = 1 << 20, RANKS_MAX = 1 << 20 };
+enum { HOSTS_MAX = 1 << 20, RANKS_MAX = 1 << 20 };
 enum { KEY_HOSTS = 256, KEY_RANKS, KEY_SCHEDULER, KEY_CALIBRATE, KEY_CALIBRATION };
 
 typedef struct {
     const char *config;
-    const char *sets[SETS_MAX];
+    const char *sets[ECH_ARGUMENT_SETS_MAX];
     size_t set_count;
     uint32_t hosts, ranks_per_host;
     ech_scheduler scheduler;
@@ -28,16 +28,6 @@ typedef struct {
     bool calibrates, anew;
     bool json;
 } command_line;
-
-static uint32_t read_count(struct argp_state *state, const char *name, const char *text,
-                           int64_t most)
-{
-    int64_t number = 0;
-    if (!ech_text_read_integer(text, &number) || number < 1 || number > most) {
-        argp_error(state, "--%s %s: expected a number from 1 to %lld", name, text, (long long)most);
-    }
-    return (uint32_t)number;
-}
 
 static void read_calibrate(struct argp_state *state, const char *text, command_line *line)
 {
@@ -66,22 +56,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
     command_line *line = state->input;
     switch (key) {
     case 's':
-        if (line->set_count == SETS_MAX) {
-            argp_error(state, "more than %d --set", SETS_MAX);
-        }
-        line->sets[line->set_count++] = text;
+        ech_argument_set(state, line->sets, &line->set_count, text);
         return 0;
     case KEY_HOSTS:
-        line->hosts = read_count(state, "hosts", text, HOSTS_MAX);
+        line->hosts = (uint32_t)ech_argument_number(state, "hosts", text, 1, HOSTS_MAX);
         return 0;
     case KEY_RANKS:
-        line->ranks_per_host = read_count(state, "ranks-per-host", text, RANKS_MAX);
+        line->ranks_per_host =
+            (uint32_t)ech_argument_number(state, "ranks-per-host", text, 1, RANKS_MAX);
         return 0;
     case KEY_SCHEDULER:
-        line->scheduler = ech_scheduler_find(text);
-        if (line->scheduler == ECH_SCHEDULER_COUNT) {
-            argp_error(state, "expected --scheduler local, slurm or pbs, got '%s'", text);
-        }
+        line->scheduler = ech_argument_scheduler(state, text);
         return 0;
     case 'o':
         line->folder = text;
@@ -96,10 +81,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         line->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (line->config != NULL) {
-            argp_error(state, "expected one configuration, got %s and %s", line->config, text);
-        }
-        line->config = text;
+        ech_argument_keep(state, "configuration", &line->config, text);
         return 0;
     case ARGP_KEY_END:
         check(line, state);

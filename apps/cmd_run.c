@@ -1,6 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
 #include <argp.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/fit/fit_line.h"
 #include "apps/run/attempt.h"
@@ -20,7 +20,6 @@ enum {
     KEY_RELAUNCHES = 256,
     KEY_LAUNCHER,
     KEY_LAUNCHER_OPTION,
-    DECIMAL = 10,
     RANKS_MAX = 1 << 20,
     RELAUNCHES = 5,
     RELAUNCHES_MAX = 1000000,
@@ -55,20 +54,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static unsigned read_count(struct argp_state *state, const char *option, const char *text,
-                           unsigned long least, unsigned long most)
-{
-    char *end = NULL;
-    errno = 0;
-    const unsigned long value = strtoul(text, &end, DECIMAL);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < least ||
-        value > most) {
-        argp_error(state, "%s: expected a whole number from %lu to %lu, got '%s'", option, least,
-                   most, text);
-    }
-    return (unsigned)value;
-}
-
 static void read_launcher(struct argp_state *state, const char *text, ech_launch_plan *plan)
 {
     if (strcmp(text, "mpiexec") == 0) {
@@ -88,10 +73,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         state->child_inputs[0] = &line->fit;
         return 0;
     case KEY_RANKS:
-        line->plan.ranks = read_count(state, "-n", value, 1, RANKS_MAX);
+        line->plan.ranks = (unsigned)ech_argument_number(state, "ranks", value, 1, RANKS_MAX);
         return 0;
     case KEY_RELAUNCHES:
-        line->relaunches = read_count(state, "--relaunches", value, 0, RELAUNCHES_MAX);
+        line->relaunches =
+            (unsigned)ech_argument_number(state, "relaunches", value, 0, RELAUNCHES_MAX);
         return 0;
     case KEY_LAUNCHER:
         read_launcher(state, value, &line->plan);

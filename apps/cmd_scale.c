@@ -3,19 +3,20 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/scale/collect.h"
 #include "apps/scale/folder.h"
 #include "apps/scale/study.h"
 
-enum { SETS_MAX = 64, KEY_SCHEDULER = 's', KEY_OUT = 'o' };
+enum { KEY_SCHEDULER = 's', KEY_OUT = 'o' };
 enum { KEY_SET = 256, KEY_DRY_RUN, KEY_SUBMIT, KEY_COLLECT, KEY_KEYS };
 
 typedef struct {
     const char *study;
     const char *folder;
     ech_scheduler scheduler;
-    const char *sets[SETS_MAX];
+    const char *sets[ECH_ARGUMENT_SETS_MAX];
     size_t set_count;
     bool dry_run;
     bool submit;
@@ -44,14 +45,14 @@ static void check_line(const arguments *line, struct argp_state *state)
     if (line->keys) {
         return;
     }
-    if (line->folder == NULL && !line->dry_run) {
-        argp_error(state, "--out DIR is missing: the folder of the study");
-    }
     if (line->collect && (line->study != NULL || line->dry_run || line->submit)) {
         argp_error(state, "--collect goes with --out DIR alone");
     }
     if (!line->collect && line->study == NULL) {
         argp_error(state, "expected a study, such as jobs/studies/weak-scaling.yaml");
+    }
+    if (line->folder == NULL && !line->dry_run) {
+        argp_error(state, "--out DIR is missing: the folder of the study");
     }
     if (line->dry_run && line->submit) {
         argp_error(state, "expected one of --dry-run and --submit, got both");
@@ -63,19 +64,13 @@ static error_t parse(int key, char *value, struct argp_state *state)
     arguments *line = state->input;
     switch (key) {
     case KEY_SCHEDULER:
-        line->scheduler = ech_scheduler_find(value);
-        if (line->scheduler == ECH_SCHEDULER_COUNT) {
-            argp_error(state, "expected --scheduler local, slurm or pbs, got '%s'", value);
-        }
+        line->scheduler = ech_argument_scheduler(state, value);
         return 0;
     case KEY_OUT:
         line->folder = value;
         return 0;
     case KEY_SET:
-        if (line->set_count == SETS_MAX) {
-            argp_error(state, "more than %d --set", SETS_MAX);
-        }
-        line->sets[line->set_count++] = value;
+        ech_argument_set(state, line->sets, &line->set_count, value);
         return 0;
     case KEY_DRY_RUN:
         line->dry_run = true;
@@ -90,10 +85,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         line->keys = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (line->study != NULL) {
-            argp_error(state, "expected one study, got %s and %s", line->study, value);
-        }
-        line->study = value;
+        ech_argument_keep(state, "study", &line->study, value);
         return 0;
     case ARGP_KEY_END:
         check_line(line, state);

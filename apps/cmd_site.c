@@ -18,17 +18,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     ech_fit_line *line = state->input;
     switch (key) {
     case 's':
-        if (line->arguments.set_count == ECH_FIT_SETS_MAX) {
-            argp_error(state, "more than %d --set", ECH_FIT_SETS_MAX);
-        }
-        line->sets[line->arguments.set_count++] = value;
+        ech_argument_set(state, line->sets, &line->arguments.set_count, value);
         return 0;
     case ARGP_KEY_ARG:
-        if (line->arguments.config_path != NULL) {
-            argp_error(state, "expected one configuration, got %s and %s",
-                       line->arguments.config_path, value);
-        }
-        line->arguments.config_path = value;
+        ech_argument_keep(state, "configuration", &line->arguments.config_path, value);
         return 0;
     case ARGP_KEY_END:
         if (line->arguments.config_path == NULL) {

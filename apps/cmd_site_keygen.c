@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "runtime/fed/site/keys.h"
 
@@ -23,10 +24,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         line->folder = value;
         return 0;
     case ARGP_KEY_ARG:
-        if (line->name != NULL) {
-            argp_error(state, "expected one name, got %s and %s", line->name, value);
-        }
-        line->name = value;
+        ech_argument_keep(state, "name", &line->name, value);
         return 0;
     case ARGP_KEY_END:
         if (line->name == NULL) {

@@ -59,10 +59,7 @@ static error_t parse_tree(int key, char *text, struct argp_state *state)
         tree->aggregators = text;
         return 0;
     case ARGP_KEY_ARG:
-        if (tree->file != NULL) {
-            argp_error(state, "%s: one tree at a time", text);
-        }
-        tree->file = text;
+        ech_argument_keep(state, "tree", &tree->file, text);
         return 0;
     case ARGP_KEY_END:
         check_tree(tree, state);

@@ -1,8 +1,10 @@
 #include "apps/file_argument.h"
 
+#include "apps/arguments.h"
+
 enum { KEY_JSON = 256 };
 
-static error_t parse(int key, char *text, struct argp_state *state)
+static error_t parse_file(int key, char *text, struct argp_state *state)
 {
     ech_file_argument *given = state->input;
     switch (key) {
@@ -10,10 +12,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         given->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (given->file != NULL) {
-            argp_error(state, "%s: one file at a time", text);
-        }
-        given->file = text;
+        ech_argument_keep(state, "file", &given->file, text);
         return 0;
     case ARGP_KEY_END:
         if (given->file == NULL) {
@@ -30,4 +29,25 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-const struct argp ech_file_argument_parser = {.options = option_table, .parser = parse};
+/* Both parsers get what the command was given. */
+static error_t hand_on(int key, char *text, struct argp_state *state)
+{
+    (void)text;
+    if (key != ARGP_KEY_INIT) {
+        return ARGP_ERR_UNKNOWN;
+    }
+    state->child_inputs[0] = state->input;
+    state->child_inputs[1] = state->input;
+    return 0;
+}
+
+void ech_file_command_parse(const ech_file_command *command, int argc, char **argv, void *given)
+{
+    static const struct argp of_file = {.options = option_table, .parser = parse_file};
+    const struct argp own = {.options = command->options, .parser = command->parse};
+    /* The last one is the first to check what it got. */
+    const struct argp_child children[] = {{&own, 0, NULL, 0}, {&of_file, 0, NULL, 0}, {0}};
+    const struct argp parser = {
+        .parser = hand_on, .children = children, .args_doc = command->takes, .doc = command->doc};
+    argp_parse(&parser, argc, argv, 0, NULL, given);
+}

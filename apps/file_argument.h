@@ -1,11 +1,7 @@
 /**
  * @file file_argument.h
- * FILE and --json, which the commands on one file share, as a child of their parsers (argp).
- *
- *     static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
- *
- * and at ARGP_KEY_INIT `state->child_inputs[0]` is set to the command's ech_file_argument. A
- * missing file and a second one are refused; the parent's checks at ARGP_KEY_END come after.
+ * The command line of a command on one file: FILE and --json, which all of them share, and options
+ * of its own.
  */
 #ifndef ECH_APPS_FILE_ARGUMENT_H
 #define ECH_APPS_FILE_ARGUMENT_H
@@ -19,6 +15,18 @@ typedef struct {
     bool json;
 } ech_file_argument;
 
-extern const struct argp ech_file_argument_parser;
+typedef struct {
+    const char *takes; /* as help names it: "DATA.h5" */
+    const char *doc;
+    const struct argp_option *options; /* of its own; NULL: none */
+    argp_parser_t parse;               /* of these; its checks come after those of FILE */
+} ech_file_command;
+
+/**
+ * Parse the command line. A missing file and a second one are refused.
+ *
+ * @param given  begins with an ech_file_argument; the input of `parse`.
+ */
+void ech_file_command_parse(const ech_file_command *command, int argc, char **argv, void *given);
 
 #endif

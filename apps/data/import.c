@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/data/data.h"
 #include "io/import.h"
@@ -68,10 +69,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (state->arg_num == 0) {
             given->format = text;
-        } else if (state->arg_num == 1) {
-            given->folder = text;
         } else {
-            argp_error(state, "%s: one folder at a time", text);
+            ech_argument_keep(state, "folder", &given->folder, text);
         }
         return 0;
     case ARGP_KEY_END:

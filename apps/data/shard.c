@@ -1,12 +1,12 @@
 #include <argp.h>
 #include <inttypes.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/data/data.h"
 #include "apps/file_argument.h"
 #include "apps/inspect/inspect.h"
 #include "io/shards.h"
-#include "runtime/base/text.h"
 
 enum { KEY_SPLIT = 256, KEY_HOSTS, KEY_OUT };
 
@@ -36,15 +36,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         given->split = text;
         return 0;
     case KEY_HOSTS:
-        if (!ech_text_read_integer(text, &given->hosts) || given->hosts < 1) {
-            argp_error(state, "%s: expected a number of hosts, from 1 on", text);
-        }
+        given->hosts = ech_argument_number(state, "hosts", text, 1, INT64_MAX);
         return 0;
     case KEY_OUT:
         given->out = text;
-        return 0;
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &given->on;
         return 0;
     case ARGP_KEY_END:
         check_arguments(given, state);
@@ -61,13 +56,10 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
-
-static const struct argp parser = {
+static const ech_file_command command = {
+    .takes = "DATA.h5",
     .options = option_table,
-    .parser = parse,
-    .children = children,
-    .args_doc = "DATA.h5",
+    .parse = parse,
     .doc = "Lay a data set out by worker, a file a host, for `data: {shards: DIR}`: each host then "
            "reads its own workers' samples alone, and the data may be larger than its memory "
            "(data.memory).",
@@ -113,6 +105,6 @@ static ech_status shard(const arguments *given)
 int ech_cmd_data_shard(int argc, char **argv)
 {
     arguments given = {.on = {.what = "a data file"}};
-    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    ech_file_command_parse(&command, argc, argv, &given);
     return ech_command_exit_input(shard(&given));
 }

@@ -25,9 +25,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_DRAW:
         given->picture = text;
         return 0;
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &given->on;
-        return 0;
     case ARGP_KEY_END:
         if (given->picture != NULL && given->split == NULL) {
             argp_error(state, "--draw needs --split: whose labels to draw");
@@ -44,13 +41,10 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
-
-static const struct argp parser = {
+static const ech_file_command command = {
+    .takes = "DATA.h5",
     .options = option_table,
-    .parser = parse,
-    .children = children,
-    .args_doc = "DATA.h5",
+    .parse = parse,
     .doc = "Show a data set: its samples by label and, with a split, by worker and label.",
 };
 
@@ -208,6 +202,6 @@ static ech_status show(const arguments *given)
 int ech_cmd_data_show(int argc, char **argv)
 {
     arguments given = {.on = {.what = "a data file"}};
-    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    ech_file_command_parse(&command, argc, argv, &given);
     return ech_command_exit_input(show(&given));
 }

@@ -2,13 +2,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "apps/arguments.h"
 #include "apps/command.h"
 #include "apps/data/data.h"
 #include "apps/file_argument.h"
 #include "apps/fit/fit_split.h"
 #include "apps/options/section.h"
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
 
 enum { KEY_WORKERS = 256, KEY_SEED, KEY_OUT, KEY_RULE };
 enum { KEY_BYTES = 64, SET_BYTES = 4096, RULES = 9 };
@@ -46,21 +46,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
     switch (key) {
     case KEY_WORKERS:
-        if (!ech_text_read_integer(text, &given->workers) || given->workers < 1 ||
-            given->workers > INT32_MAX) {
-            argp_error(state, "%s: expected a number of workers from 1 to %d", text, INT32_MAX);
-        }
+        given->workers = ech_argument_number(state, "workers", text, 1, INT32_MAX);
         return 0;
     case KEY_SEED:
-        if (!ech_text_read_integer(text, &given->seed) || given->seed < 0) {
-            argp_error(state, "%s: expected a whole number from 0 on", text);
-        }
+        given->seed = ech_argument_number(state, "seed", text, 0, INT64_MAX);
         return 0;
     case KEY_OUT:
         given->out = text;
-        return 0;
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &given->on;
         return 0;
     case ARGP_KEY_END:
         check_arguments(given, state);
@@ -89,13 +81,10 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&ech_file_argument_parser, 0, NULL, 0}, {0}};
-
-static const struct argp parser = {
+static const ech_file_command command = {
+    .takes = "DATA.h5",
     .options = option_table,
-    .parser = parse,
-    .children = children,
-    .args_doc = "DATA.h5",
+    .parse = parse,
     .doc = "Deal a data set's training samples to workers, by the rule and the random numbers of "
            "`echelon fit` with the same seed, and keep the split in a file, for "
            "`split: {kind: file, file: SPLIT.h5, dataset: split/owners}`.",
@@ -224,6 +213,6 @@ static ech_status split_data(const arguments *given)
 int ech_cmd_data_split(int argc, char **argv)
 {
     arguments given = {.on = {.what = "a data file"}, .seed = 1};
-    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    ech_file_command_parse(&command, argc, argv, &given);
     return ech_command_exit_input(split_data(&given));
 }

@@ -3,8 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/base/text.h"
-
 enum { KEY_SET = 's', KEY_OUT = 'o', KEY_RESUME = 'r', KEY_JSON = 'j' };
 enum { KEY_OVERWRITE = 256, KEY_UNTIL, KEY_KEYS };
 
@@ -27,13 +25,9 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     ech_fit_line *line = state->input;
-    int64_t until_s = 0;
     switch (key) {
     case KEY_SET:
-        if (line->arguments.set_count == ECH_FIT_SETS_MAX) {
-            argp_error(state, "more than %d --set", ECH_FIT_SETS_MAX);
-        }
-        line->sets[line->arguments.set_count++] = value;
+        ech_argument_set(state, line->sets, &line->arguments.set_count, value);
         return 0;
     case KEY_OUT:
         line->arguments.folder = value;
@@ -45,10 +39,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         line->arguments.overwrite = true;
         return 0;
     case KEY_UNTIL:
-        if (!ech_text_read_integer(value, &until_s) || until_s < 0) {
-            argp_error(state, "expected --until seconds since 1970, or 0, got '%s'", value);
-        }
-        line->arguments.until_s = (uint64_t)until_s;
+        line->arguments.until_s =
+            (uint64_t)ech_argument_number(state, "until", value, 0, INT64_MAX);
         return 0;
     case KEY_JSON:
         line->arguments.json = true;
@@ -57,11 +49,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         line->keys = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (line->arguments.config_path != NULL) {
-            argp_error(state, "expected one configuration, got %s and %s",
-                       line->arguments.config_path, value);
-        }
-        line->arguments.config_path = value;
+        ech_argument_keep(state, "configuration", &line->arguments.config_path, value);
         return 0;
     case ARGP_KEY_END:
         if (line->arguments.config_path == NULL && !line->keys) {

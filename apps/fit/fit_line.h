@@ -8,13 +8,12 @@
 #include <argp.h>
 #include <stdbool.h>
 
+#include "apps/arguments.h"
 #include "apps/fit/fit_job.h"
-
-enum { ECH_FIT_SETS_MAX = 256 };
 
 typedef struct {
     ech_fit_arguments arguments; /* its sets are those below */
-    const char *sets[ECH_FIT_SETS_MAX];
+    const char *sets[ECH_ARGUMENT_SETS_MAX];
     bool keys; /* the reference of all keys was asked for */
 } ech_fit_line;
 

@@ -218,7 +218,7 @@ Test(data, bad_splits_are_refused_and_leave_nothing)
                    "12 samples cannot be dealt to 13 workers");
     expect_refused((const char *const[]){"data", "split", data_path, "--workers", "2.5", "--out",
                                          split_path, NULL},
-                   "2.5: expected a number of workers");
+                   "--workers 2.5: expected a number from 1");
     expect_refused((const char *const[]){"data", "split", data_path, "--workers", "2",
                                          "--labels-alpha", "1", "--out", split_path, NULL},
                    "data.split.labels_alpha");

@@ -259,7 +259,7 @@ Test(fit_shards, the_command_tells_what_it_refuses_and_what_it_wrote)
     expect_shard_refused("2", folder, "set-1: expected a new or empty folder");
     path_of("new", folder);
     expect_shard_refused("17", folder, "expected 1 to 16 files, as the split has workers, got 17");
-    expect_shard_refused("0", folder, "0: expected a number of hosts, from 1 on");
+    expect_shard_refused("0", folder, "--hosts 0: expected a number from 1");
     path_of("set-3/shards.h5", set);
     ech_child_result result = program_run((const char *[]){"inspect", set, "--json", NULL});
     ech_yaml *json = NULL;
