@@ -76,11 +76,6 @@ void ech_plan_destroy(ech_plan **plan)
     *plan = NULL;
 }
 
-const ech_network *ech_plan_network(const ech_plan *plan)
-{
-    return plan->network;
-}
-
 ech_isa ech_plan_isa(const ech_plan *plan)
 {
     return plan->target.isa;

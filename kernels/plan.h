@@ -57,7 +57,6 @@ ech_status ech_plan_create(const ech_network *network, const ech_plan_options *o
                            ech_plan **out);
 void ech_plan_destroy(ech_plan **plan);
 
-const ech_network *ech_plan_network(const ech_plan *plan);
 ech_isa ech_plan_isa(const ech_plan *plan);
 /** Bytes that the plan holds: parameters, gradients, values, scratch. */
 uint64_t ech_plan_memory_bytes(const ech_plan *plan);

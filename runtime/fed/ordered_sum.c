@@ -435,11 +435,6 @@ uint64_t ech_ordered_sum_weight(const ech_ordered_sum *sum)
     return ech_sum_weight_of(&sum->header->totals);
 }
 
-uint64_t ech_ordered_sum_update_count(const ech_ordered_sum *sum)
-{
-    return ech_sum_update_count_of(&sum->header->totals);
-}
-
 ech_status ech_ordered_sum_finish(const ech_ordered_sum *sum, uint64_t first, uint64_t count,
                                   float *values)
 {

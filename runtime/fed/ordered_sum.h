@@ -90,7 +90,6 @@ ech_status ech_ordered_sum_merge(ech_ordered_sum *into, const ech_ordered_sum *f
 void ech_ordered_sum_settle(ech_ordered_sum *sum);
 
 uint64_t ech_ordered_sum_weight(const ech_ordered_sum *sum);
-uint64_t ech_ordered_sum_update_count(const ech_ordered_sum *sum);
 
 /** As ech_exact_sum_finish, of a settled sum. */
 ech_status ech_ordered_sum_finish(const ech_ordered_sum *sum, uint64_t first, uint64_t count,

@@ -150,16 +150,6 @@ ech_status ech_split_iid(const ech_split_data *data, uint32_t worker_count, uint
     return status;
 }
 
-const char *ech_split_kind_name(ech_split_kind kind)
-{
-    static const char *const names[ECH_SPLIT_KIND_COUNT] = {
-        [ECH_SPLIT_IID] = "iid",       [ECH_SPLIT_DIRICHLET] = "dirichlet",
-        [ECH_SPLIT_LABEL] = "label",   [ECH_SPLIT_CLASSES] = "classes",
-        [ECH_SPLIT_SHARDS] = "shards", [ECH_SPLIT_LOG_NORMAL] = "log-normal",
-    };
-    return (unsigned)kind < ECH_SPLIT_KIND_COUNT ? names[kind] : NULL;
-}
-
 ech_status ech_split_deal(const ech_split_data *data, uint32_t worker_count,
                           const ech_split_rule *rule, uint64_t seed, ech_split **out)
 {

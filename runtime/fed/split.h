@@ -97,9 +97,6 @@ typedef struct {
     double sigma;          /* log-normal */
 } ech_split_rule;
 
-/** "iid", "dirichlet", "label", "classes", "shards", "log-normal"; NULL past the last. */
-const char *ech_split_kind_name(ech_split_kind kind);
-
 /** Deal by a rule. */
 ech_status ech_split_deal(const ech_split_data *data, uint32_t worker_count,
                           const ech_split_rule *rule, uint64_t seed, ech_split **out);

@@ -143,11 +143,6 @@ int ech_mpi_rank(void)
     return world_rank;
 }
 
-int ech_mpi_rank_count(void)
-{
-    return world_size;
-}
-
 static ech_status make_comm(uint64_t timeout_ns, ech_comm **out)
 {
     ech_comm *comm = ech_calloc(1, sizeof *comm);

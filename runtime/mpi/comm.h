@@ -35,9 +35,8 @@ ech_status ech_mpi_start(void);
  * no-op that returns ECH_OK. */
 ech_status ech_mpi_finish(void);
 
-/** Rank and number of ranks of the whole job; 0 and 1 while MPI is not running. */
+/** This process's rank in the whole job; 0 while MPI is not running. */
 int ech_mpi_rank(void);
-int ech_mpi_rank_count(void);
 
 /** ECH_OK, or ECH_ERR_MPI with "what: MPI's own text". For code that calls MPI by itself. */
 ech_status ech_mpi_check(int mpi_result, const char *what);

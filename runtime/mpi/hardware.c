@@ -20,12 +20,6 @@ static uint32_t count_of(hwloc_topology_t topology, hwloc_obj_type_t type)
     return count > 0 ? (uint32_t)count : 0;
 }
 
-static uint64_t cache_bytes(hwloc_topology_t topology, hwloc_obj_type_t type)
-{
-    hwloc_obj_t cache = hwloc_get_obj_by_type(topology, type, 0);
-    return cache != NULL ? cache->attr->cache.size : 0;
-}
-
 static const char *cpu_model(hwloc_topology_t topology)
 {
     hwloc_obj_t package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
@@ -52,10 +46,7 @@ static void read_topology(hwloc_topology_t topology, ech_hardware *out)
     out->core_count = count_of(topology, HWLOC_OBJ_CORE);
     out->cpu_count = count_of(topology, HWLOC_OBJ_PU);
     out->allowed_cpu_count = allowed_cpus(topology);
-    out->numa_count = count_of(topology, HWLOC_OBJ_NUMANODE);
     out->memory_bytes = hwloc_get_root_obj(topology)->total_memory;
-    out->l2_bytes = cache_bytes(topology, HWLOC_OBJ_L2CACHE);
-    out->l3_bytes = cache_bytes(topology, HWLOC_OBJ_L3CACHE);
 }
 
 ech_status ech_hardware_query(ech_hardware *out)

@@ -19,10 +19,7 @@ typedef struct {
     uint32_t core_count;                       /* of the whole host */
     uint32_t cpu_count;                        /* hardware threads of the whole host */
     uint32_t allowed_cpu_count;                /* that this process may use */
-    uint32_t numa_count;
     uint64_t memory_bytes;
-    uint64_t l2_bytes; /* of one core; 0 if unknown */
-    uint64_t l3_bytes; /* of one cache; 0 if unknown */
 } ech_hardware;
 
 /** @return ECH_OK; ECH_ERR_SYSTEM if hwloc cannot read the host. */

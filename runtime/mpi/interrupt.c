@@ -32,8 +32,3 @@ bool ech_interrupt_requested(void)
 {
     return atomic_load_explicit(&requested, memory_order_relaxed);
 }
-
-void ech_interrupt_request(void)
-{
-    atomic_store_explicit(&requested, true, memory_order_relaxed);
-}

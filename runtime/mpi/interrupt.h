@@ -18,7 +18,4 @@ ech_status ech_interrupt_install(void);
 /** Was one of them received since? A load. */
 bool ech_interrupt_requested(void);
 
-/** Ask for it from inside: the walltime is nearly over. */
-void ech_interrupt_request(void);
-
 #endif

@@ -133,12 +133,3 @@ ech_status ech_segment_populate(void *base, uint64_t bytes, const char *director
     }
     return status;
 }
-
-ech_status ech_segment_discard(void *base, uint64_t bytes)
-{
-    if (bytes > 0 && madvise(base, bytes, MADV_REMOVE) != 0) {
-        return ech_fail(ECH_ERR_SYSTEM, "cannot give %llu bytes of shared memory back: %s",
-                        (unsigned long long)bytes, strerror(errno));
-    }
-    return ECH_OK;
-}

@@ -20,9 +20,6 @@
  */
 ech_status ech_segment_populate(void *base, uint64_t bytes, const char *directory);
 
-/** Give whole pages back; they read as zeros again. @return ECH_OK or ECH_ERR_SYSTEM. */
-ech_status ech_segment_discard(void *base, uint64_t bytes);
-
 /** Bytes of the range that are backed now. @return ECH_OK or ECH_ERR_SYSTEM or ECH_ERR_MEMORY. */
 ech_status ech_segment_resident(void *base, uint64_t bytes, uint64_t *resident_bytes);
 

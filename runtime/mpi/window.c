@@ -256,18 +256,6 @@ ech_status ech_window_populate(ech_window *window, uint64_t offset, uint64_t byt
     return status == ECH_OK ? status : ech_fail_context(status, "window %s", window->name);
 }
 
-ech_status ech_window_discard(ech_window *window, uint64_t offset, uint64_t bytes)
-{
-    const ech_status status = check_range(window, ech_machine_host(window->machine), offset, bytes);
-    const uint64_t page = page_bytes();
-    const uint64_t begin = (offset + page - 1) / page * page;
-    const uint64_t end = (offset + bytes) / page * page;
-    if (status != ECH_OK || begin >= end) {
-        return status;
-    }
-    return ech_segment_discard(window->base + begin, end - begin);
-}
-
 static ech_status check_reachable(const ech_window *window, int host, uint64_t offset,
                                   uint64_t bytes)
 {

@@ -63,10 +63,6 @@ uint64_t ech_window_bytes(const ech_window *window, int host);
  */
 ech_status ech_window_populate(ech_window *window, uint64_t offset, uint64_t bytes);
 
-/** Give the pages of a range back to the system; they read as zeros again. Whole pages inside the
- * range only. Not collective; no rank may use the range meanwhile. */
-ech_status ech_window_discard(ech_window *window, uint64_t offset, uint64_t bytes);
-
 /* Leader ranks, exposed windows. Any size; moved in pieces. `host` may be one's own.
  * @return ECH_OK, ECH_ERR_ARGUMENT (range, not a leader, not exposed), ECH_ERR_MPI. */
 

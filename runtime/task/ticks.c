@@ -45,8 +45,3 @@ uint64_t ech_ticks_of_ns(const ech_ticks_scale *scale, uint64_t ns)
 {
     return (uint64_t)((double)ns / ns_per_tick(scale));
 }
-
-uint64_t ech_ticks_to_ns(const ech_ticks_scale *scale, uint64_t ticks)
-{
-    return (uint64_t)((double)ticks * ns_per_tick(scale));
-}

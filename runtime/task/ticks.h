@@ -38,7 +38,5 @@ uint64_t ech_ticks_wall_ns(const ech_ticks_scale *scale, uint64_t ticks);
 uint64_t ech_ticks_of_wall_ns(const ech_ticks_scale *scale, uint64_t ns);
 /** Ticks in so many nanoseconds. */
 uint64_t ech_ticks_of_ns(const ech_ticks_scale *scale, uint64_t ns);
-/** Nanoseconds in so many ticks. */
-uint64_t ech_ticks_to_ns(const ech_ticks_scale *scale, uint64_t ticks);
 
 #endif

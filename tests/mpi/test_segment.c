@@ -47,16 +47,6 @@ Test(mpi_segment, populating_keeps_the_content)
     cr_expect_eq(base[PAGE + 1], 7);
 }
 
-Test(mpi_segment, what_is_discarded_is_given_back_and_reads_as_zeros)
-{
-    char *base = map_shared(BYTES);
-    cr_assert_eq(ech_segment_populate(base, BYTES, NULL), ECH_OK);
-    base[PAGE] = 7;
-    cr_assert_eq(ech_segment_discard(base, 2 * PAGE), ECH_OK);
-    cr_expect_eq(resident(base, BYTES), BYTES - 2 * PAGE);
-    cr_expect_eq(base[PAGE], 0);
-}
-
 Test(mpi_segment, more_than_there_is_gives_a_status_and_touches_nothing)
 {
     void *base = map_shared(more_than_there_is);

@@ -36,7 +36,6 @@ struct ech_mailbox {
     message *sending;   /* under way */
     message *receiving; /* large ones, not complete yet */
     message *spare;     /* small ones to use again */
-    uint64_t sent_bytes;
 };
 
 ech_status ech_mailbox_create(ech_comm *leaders, ech_mail_handler handle, void *self,
@@ -124,7 +123,6 @@ static ech_status send_off(ech_mailbox *mailbox, int host)
         free_message(sent);
         return status;
     }
-    mailbox->sent_bytes += sent->bytes;
     sent->next = mailbox->sending;
     mailbox->sending = sent;
     return ECH_OK;
@@ -302,11 +300,6 @@ bool ech_mailbox_is_quiet(ech_mailbox *mailbox)
 {
     reap_sent(mailbox);
     return mailbox->sending == NULL && mailbox->receiving == NULL;
-}
-
-uint64_t ech_mailbox_sent_bytes(const ech_mailbox *mailbox)
-{
-    return mailbox->sent_bytes;
 }
 
 void ech_mailbox_destroy(ech_mailbox **mailbox)

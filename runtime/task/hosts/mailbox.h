@@ -39,7 +39,4 @@ ech_status ech_mailbox_receive(ech_mailbox *mailbox, bool *any);
 /** Has everything sent left this process? */
 bool ech_mailbox_is_quiet(ech_mailbox *mailbox);
 
-/** Bytes sent to other hosts so far. */
-uint64_t ech_mailbox_sent_bytes(const ech_mailbox *mailbox);
-
 #endif
