@@ -6,7 +6,9 @@
 
 #include "runtime/base/options_priv.h"
 
-enum { LINE_COLUMNS = 36 };
+enum { KEY_COLUMNS = 35, PAGE_COLUMNS = 100 };
+
+static const double counts_end = 0x1p53; /* beyond, a double does not hold each whole number */
 
 const ech_option *ech_options_find(const ech_option_section *sections, size_t count,
                                    const char *key)
@@ -27,7 +29,7 @@ static void describe_bounds(const ech_option *option, char *text, size_t bytes)
     if (option->least == 0 && option->most == 0) {
         return;
     }
-    if (isinf(option->most)) {
+    if (isinf(option->most) || (option->type == ECH_OPTION_INTEGER && option->most >= counts_end)) {
         snprintf(text, bytes, option->above ? " above %.15g" : " of at least %.15g", option->least);
         return;
     }
@@ -90,24 +92,37 @@ int options_choice_number(const char *choices, const char *text)
     }
 }
 
+/* A text in the column behind the keys, broken between words; the key stands before its first line.
+ */
+static void print_wrapped(FILE *file, const char *key, const char *text)
+{
+    const size_t width = PAGE_COLUMNS - KEY_COLUMNS;
+    for (size_t length = 0; *text != '\0'; text += length, text += strspn(text, " "), key = "") {
+        length = strlen(text);
+        if (length > width) {
+            const char *end = memrchr(text, ' ', width + 1);
+            length = end != NULL ? (size_t)(end - text) : strcspn(text, " ");
+        }
+        fprintf(file, "  %-*s %.*s\n", KEY_COLUMNS - 3, key, (int)length, text);
+    }
+}
+
 static void print_option(FILE *file, const ech_option *option)
 {
     char what[256];
+    char line[512];
     options_describe(option, what, sizeof what);
-    fprintf(file, "  %-*s %s", LINE_COLUMNS - 4, option->key, what);
-    if (option->standard != NULL) {
-        fprintf(file, "; default %s", option->standard);
-    }
-    if (option->required) {
-        fprintf(file, "; required");
-    }
-    fprintf(file, "\n%*s%s\n", LINE_COLUMNS - 1, "", option->help);
+    snprintf(line, sizeof line, "%s%s%s%s", what, option->standard != NULL ? "; default " : "",
+             option->standard != NULL ? option->standard : "",
+             option->required ? "; required" : "");
+    print_wrapped(file, option->key, line);
+    print_wrapped(file, "", option->help);
     if (option->only_if != NULL) {
         const int key = (int)strcspn(option->only_if, "=");
         const char *choices = option->only_if + key + 1;
-        fprintf(file, "%*sOnly %s %.*s%s%s\n", LINE_COLUMNS - 1, "",
-                choices[0] != '\0' ? "with" : "without", key, option->only_if,
-                choices[0] != '\0' ? ": " : "", choices);
+        snprintf(line, sizeof line, "Only %s %.*s%s%s", choices[0] != '\0' ? "with" : "without",
+                 key, option->only_if, choices[0] != '\0' ? ": " : "", choices);
+        print_wrapped(file, "", line);
     }
 }
 

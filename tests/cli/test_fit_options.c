@@ -1,4 +1,6 @@
+#define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +71,42 @@ Test(fit_options, keys_are_unique_and_conditions_come_before_what_hangs_on_them)
             cr_expect_lt(place_of(sections, count, key), place_of(sections, count, option->key),
                          "%s hangs on %s, which is not before it", option->key, key);
         }
+    }
+}
+
+/* The reference of all keys, printed; free it. */
+static char *printed_keys(const ech_option_section *sections, size_t count)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    cr_assert_not_null(file);
+    ech_options_print(file, sections, count);
+    fclose(file);
+    return text;
+}
+
+Test(fit_options, the_reference_has_every_word_of_the_help_on_a_page)
+{
+    size_t count = 0;
+    const ech_option_section *sections = ech_fit_sections(&count);
+    for (size_t s = 0; s < count; s++) {
+        char *text = printed_keys(&sections[s], 1);
+        char *at = text;
+        for (size_t i = 0; i < sections[s].count; i++) {
+            char *help = strdup(sections[s].options[i].help);
+            for (char *word = strtok(help, " "); word != NULL; word = strtok(NULL, " ")) {
+                char *found = strstr(at, word);
+                cr_assert_not_null(found, "%s: '%s' is missing", sections[s].options[i].key, word);
+                at = found + strlen(word);
+            }
+            free(help);
+        }
+        for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+            cr_expect_leq(strcspn(line, "\n"), 100, "a wide line: %.*s", (int)strcspn(line, "\n"),
+                          line);
+        }
+        free(text);
     }
 }
 
