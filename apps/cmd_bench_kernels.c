@@ -8,7 +8,7 @@
 #include "apps/open_model.h"
 #include "runtime/base/json.h"
 
-enum { KEY_JSON = 256, KEY_SECONDS, KEY_CLASSES, THREADS_MAX = 1024, BATCH_MAX = 65536 };
+enum { KEY_SECONDS = 256, KEY_CLASSES, THREADS_MAX = 1024, BATCH_MAX = 65536 };
 
 typedef struct {
     const char *model, *input;
@@ -43,7 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SECONDS:
         given->options.seconds = ech_argument_positive(state, "seconds", text);
         return 0;
-    case KEY_JSON:
+    case 'j':
         given->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -62,7 +62,7 @@ static const struct argp_option option_table[] = {
     {"threads", 't', "N", 0, "threads (1)", 0},
     {"engine", 'e', "NAME", 0, "auto (default), lanes, blocked, blas or reference", 0},
     {"seconds", KEY_SECONDS, "S", 0, "measure for at least this long (3)", 0},
-    {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
+    {"json", 'j', NULL, 0, "one JSON object on standard output", 0},
     {0},
 };
 

@@ -15,7 +15,7 @@
 #include "runtime/mpi/pin.h"
 #include "runtime/mpi/window.h"
 
-enum { KEY_JSON = 256, PAGE_BYTES = 4096, PAYLOAD_MAX = 1 << 24, THREADS_MAX = 256 };
+enum { PAGE_BYTES = 4096, PAYLOAD_MAX = 1 << 24, THREADS_MAX = 256 };
 static const int64_t tasks_max = 10000000000;
 
 typedef struct {
@@ -45,7 +45,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 't':
         given->threads = (uint32_t)ech_argument_number(state, "threads", text, 1, THREADS_MAX);
         return 0;
-    case KEY_JSON:
+    case 'j':
         given->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -61,7 +61,7 @@ static const struct argp_option option_table[] = {
     {"payload", 'p', "BYTES", 0, "bytes of arguments and of the result (8)", 0},
     {"executor", 'e', "NAME", 0, "mpi (default), threads or serial", 0},
     {"threads", 't', "N", 0, "threads of the threads executor (2)", 0},
-    {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
+    {"json", 'j', NULL, 0, "one JSON object on standard output", 0},
     {0},
 };
 

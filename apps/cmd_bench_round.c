@@ -17,7 +17,7 @@
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/interrupt.h"
 
-enum { KEY_JSON = 256, KEY_ROUNDS, KEY_SET, NUMBER_BYTES = 16, RANKS_MAX = 1 << 20 };
+enum { KEY_ROUNDS = 256, NUMBER_BYTES = 16, RANKS_MAX = 1 << 20 };
 
 typedef struct {
     ech_bench_round_options options;
@@ -54,10 +54,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         line->options.rounds =
             (uint32_t)ech_argument_number(state, "rounds", text, 1, ECH_BENCH_ROUNDS_MAX);
         return 0;
-    case KEY_SET:
+    case 's':
         ech_argument_set(state, line->options.sets, &line->options.set_count, text);
         return 0;
-    case KEY_JSON:
+    case 'j':
         line->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -79,8 +79,8 @@ static const struct argp_option option_table[] = {
     {"variant", 'v', "NAME", 0, "processes, a rank a worker; or pooled (default), many a rank", 0},
     {"ranks", 'r', "N", 0, "ranks to start for pooled (one a core)", 0},
     {"rounds", KEY_ROUNDS, "N", 0, "rounds (3); the median counts", 0},
-    {"set", KEY_SET, "KEY=VALUE", 0, "set a key of fit's configuration, such as transfer=redis", 0},
-    {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
+    {"set", 's', "KEY=VALUE", 0, "set a key of fit's configuration, such as transfer=redis", 0},
+    {"json", 'j', NULL, 0, "one JSON object on standard output", 0},
     {0},
 };
 

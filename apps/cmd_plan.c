@@ -92,19 +92,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option option_table[] = {
-    {"hosts", KEY_HOSTS, "N", 0, "Hosts of the job", 0},
+    {"hosts", KEY_HOSTS, "N", 0, "hosts of the job", 0},
     {"ranks-per-host", KEY_RANKS, "R", 0, "MPI processes on each", 0},
-    {"set", 's', "KEY=VALUE", 0, "Set a key of the configuration", 0},
+    {"set", 's', "KEY=VALUE", 0, "set a key of the configuration", 0},
     {"scheduler", KEY_SCHEDULER, "NAME", 0,
      "local, slurm or pbs: whose job script is written (local)", 0},
-    {"out", 'o', "DIR", 0, "Write the plan, the job script and what it needs there", 0},
+    {"out", 'o', "DIR", 0, "write the plan, the job script and what it needs there", 0},
     {"calibrate", KEY_CALIBRATE, "anew", OPTION_ARG_OPTIONAL,
-     "Measure on this machine what the prediction needs and the calibration lacks; anew: also what "
+     "measure on this machine what the prediction needs and the calibration lacks; anew: also what "
      "it has",
      0},
     {"calibration", KEY_CALIBRATION, "FILE", 0,
-     "The calibration, also one of another machine ($XDG_CACHE_HOME/echelon/machine-ID.json)", 0},
-    {"json", 'j', NULL, 0, "One JSON object on standard output", 0},
+     "the calibration, also one of another machine ($XDG_CACHE_HOME/echelon/machine-ID.json)", 0},
+    {"json", 'j', NULL, 0, "one JSON object on standard output", 0},
     {0},
 };
 

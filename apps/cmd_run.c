@@ -42,15 +42,15 @@ static const struct argp_option options[] = {
     {.name = "relaunches",
      .key = KEY_RELAUNCHES,
      .arg = "COUNT",
-     .doc = "Times that a job whose rank died is started again (5)"},
+     .doc = "times that a job whose rank died is started again (5)"},
     {.name = "launcher",
      .key = KEY_LAUNCHER,
      .arg = "mpiexec|srun",
-     .doc = "Default: srun inside an allocation of Slurm, mpiexec elsewhere"},
+     .doc = "default: srun inside an allocation of Slurm, mpiexec elsewhere"},
     {.name = "launcher-option",
      .key = KEY_LAUNCHER_OPTION,
      .arg = "OPTION",
-     .doc = "For the launcher, as it is; may be repeated"},
+     .doc = "for the launcher, as it is; may be repeated"},
     {0},
 };
 

@@ -9,7 +9,7 @@
 #include "apps/site/site_job.h"
 
 static const struct argp_option options[] = {
-    {.name = "set", .key = 's', .arg = "KEY=VALUE", .doc = "Set a key of the configuration"},
+    {.name = "set", .key = 's', .arg = "KEY=VALUE", .doc = "set a key of the configuration"},
     {0},
 };
 

@@ -12,7 +12,7 @@ typedef struct {
 } keygen_line;
 
 static const struct argp_option options[] = {
-    {.name = "out", .key = 'o', .arg = "DIR", .doc = "Folder of the two files (.)"},
+    {.name = "out", .key = 'o', .arg = "DIR", .doc = "folder of the two files (.)"},
     {0},
 };
 

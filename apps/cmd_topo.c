@@ -7,16 +7,7 @@
 #include "apps/topo.h"
 
 enum { HOSTS_MAX = 4096 };
-enum {
-    KEY_WORKERS = 256,
-    KEY_HEIGHT,
-    KEY_SHAPE,
-    KEY_AGGREGATORS,
-    KEY_SEED,
-    KEY_MODEL,
-    KEY_JSON,
-    KEY_HOSTS
-};
+enum { KEY_WORKERS = 256, KEY_HEIGHT, KEY_SHAPE, KEY_AGGREGATORS, KEY_SEED, KEY_MODEL, KEY_HOSTS };
 
 typedef struct {
     ech_topo_choice tree;
@@ -76,7 +67,7 @@ static error_t parse_show(int key, char *text, struct argp_state *state)
     case KEY_MODEL:
         given->model = text;
         return 0;
-    case KEY_JSON:
+    case 'j':
         given->json = true;
         return 0;
     case ARGP_KEY_INIT:
@@ -128,7 +119,7 @@ static const struct argp_option show_options[] = {
     {"model", KEY_MODEL, "NAME", 0,
      "tell what a round of this model, or of the one that a file describes, sends over the edges",
      0},
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
 };
 

@@ -5,7 +5,7 @@
 const ech_command *ech_commands(void)
 {
     static const ech_command commands[] = {
-        {"data", "import, split and show data sets", ech_cmd_data},
+        {"data", "import, split, lay out and show data sets", ech_cmd_data},
         {"inspect", "show what is in a file of Echelon", ech_cmd_inspect},
         {"report", "draw run records as one page that compares them", ech_cmd_report},
         {"fit", "train one model across many workers", ech_cmd_fit},

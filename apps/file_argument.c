@@ -2,13 +2,11 @@
 
 #include "apps/arguments.h"
 
-enum { KEY_JSON = 256 };
-
 static error_t parse_file(int key, char *text, struct argp_state *state)
 {
     ech_file_argument *given = state->input;
     switch (key) {
-    case KEY_JSON:
+    case 'j':
         given->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -25,7 +23,7 @@ static error_t parse_file(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option option_table[] = {
-    {"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0},
 };
 

@@ -14,8 +14,6 @@ enum {
     KEY_TRAIN_LABELS,
     KEY_TEST_IMAGES,
     KEY_TEST_LABELS,
-    KEY_OUT,
-    KEY_JSON
 };
 enum { IDX_FILES = 4, CIFAR_BATCHES = 5, CIFAR_FILES = CIFAR_BATCHES + 1, PATH_BYTES = 4096 };
 
@@ -60,10 +58,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_TEST_LABELS:
         given->files[key - KEY_TRAIN_IMAGES] = text;
         return 0;
-    case KEY_OUT:
+    case 'o':
         given->out = text;
         return 0;
-    case KEY_JSON:
+    case 'j':
         given->json = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -82,12 +80,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option option_table[] = {
-    {"out", KEY_OUT, "FILE.h5", 0, "file to write; replaced only by a whole one", 0},
+    {"out", 'o', "FILE.h5", 0, "file to write; replaced only by a whole one", 0},
     {"train-images", KEY_TRAIN_IMAGES, "FILE", 0, "idx: instead of a folder, plain or gzip", 0},
     {"train-labels", KEY_TRAIN_LABELS, "FILE", 0, "idx", 0},
     {"test-images", KEY_TEST_IMAGES, "FILE", 0, "idx; may be left out, with its labels", 0},
     {"test-labels", KEY_TEST_LABELS, "FILE", 0, "idx", 0},
-    {"json", KEY_JSON, NULL, 0, "print what was imported as one JSON object", 0},
+    {"json", 'j', NULL, 0, "print what was imported as one JSON object", 0},
     {0},
 };
 

@@ -8,7 +8,7 @@
 #include "apps/inspect/inspect.h"
 #include "io/shards.h"
 
-enum { KEY_SPLIT = 256, KEY_HOSTS, KEY_OUT };
+enum { KEY_SPLIT = 256, KEY_HOSTS };
 
 typedef struct {
     ech_file_argument on;
@@ -38,7 +38,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_HOSTS:
         given->hosts = ech_argument_number(state, "hosts", text, 1, INT64_MAX);
         return 0;
-    case KEY_OUT:
+    case 'o':
         given->out = text;
         return 0;
     case ARGP_KEY_END:
@@ -52,7 +52,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_option option_table[] = {
     {"split", KEY_SPLIT, "SPLIT.h5", 0, "which worker holds what", 0},
     {"hosts", KEY_HOSTS, "N", 0, "files to write; `fit` may run on any other number of hosts", 0},
-    {"out", KEY_OUT, "DIR", 0, "folder to write, new or empty", 0},
+    {"out", 'o', "DIR", 0, "folder to write, new or empty", 0},
     {0},
 };
 

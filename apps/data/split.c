@@ -10,7 +10,7 @@
 #include "apps/options/section.h"
 #include "runtime/base/memory.h"
 
-enum { KEY_WORKERS = 256, KEY_SEED, KEY_OUT, KEY_RULE };
+enum { KEY_WORKERS = 256, KEY_SEED, KEY_RULE };
 enum { KEY_BYTES = 64, SET_BYTES = 4096, RULES = 9 };
 
 static const char prefix[] = "data.split.";
@@ -51,7 +51,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SEED:
         given->seed = ech_argument_number(state, "seed", text, 0, INT64_MAX);
         return 0;
-    case KEY_OUT:
+    case 'o':
         given->out = text;
         return 0;
     case ARGP_KEY_END:
@@ -77,7 +77,7 @@ static const struct argp_option option_table[] = {
     {"file", KEY_RULE + 7, "FILE.h5", 0, "ids, file: where a number for each sample lies", 0},
     {"dataset", KEY_RULE + 8, "NAME", 0, "ids, file: the dataset of these numbers in it", 0},
     {"seed", KEY_SEED, "S", 0, "where the random numbers come from (1)", 0},
-    {"out", KEY_OUT, "SPLIT.h5", 0, "file to write; replaced only by a whole one", 0},
+    {"out", 'o', "SPLIT.h5", 0, "file to write; replaced only by a whole one", 0},
     {0},
 };
 

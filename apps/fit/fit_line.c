@@ -7,18 +7,18 @@ enum { KEY_SET = 's', KEY_OUT = 'o', KEY_RESUME = 'r', KEY_JSON = 'j' };
 enum { KEY_OVERWRITE = 256, KEY_UNTIL, KEY_KEYS };
 
 static const struct argp_option options[] = {
-    {.name = "set", .key = KEY_SET, .arg = "KEY=VALUE", .doc = "Set a key of the configuration"},
-    {.name = "out", .key = KEY_OUT, .arg = "DIR", .doc = "Folder of the results (out)"},
+    {.name = "set", .key = KEY_SET, .arg = "KEY=VALUE", .doc = "set a key of the configuration"},
+    {.name = "out", .key = KEY_OUT, .arg = "DIR", .doc = "folder of the results (out)"},
     {.name = "resume",
      .key = KEY_RESUME,
-     .doc = "Go on from the newest intact checkpoint in the folder"},
-    {.name = "overwrite", .key = KEY_OVERWRITE, .doc = "Remove what an earlier run left there"},
+     .doc = "go on from the newest intact checkpoint in the folder"},
+    {.name = "overwrite", .key = KEY_OVERWRITE, .doc = "remove what an earlier run left there"},
     {.name = "until",
      .key = KEY_UNTIL,
      .arg = "SECONDS",
-     .doc = "Begin no round that would end after this time, in seconds since 1970 (0: no limit)"},
-    {.name = "json", .key = KEY_JSON, .doc = "Write the totals as one JSON object"},
-    {.name = "keys", .key = KEY_KEYS, .doc = "Print all keys of a configuration, and exit"},
+     .doc = "begin no round that would end after this time, in seconds since 1970 (0: no limit)"},
+    {.name = "json", .key = KEY_JSON, .doc = "write the totals as one JSON object"},
+    {.name = "keys", .key = KEY_KEYS, .doc = "print all keys of a configuration, and exit"},
     {0},
 };
 
