@@ -1,6 +1,5 @@
 #include <argp.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "apps/command.h"

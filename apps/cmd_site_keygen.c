@@ -1,6 +1,5 @@
 #include <argp.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "apps/arguments.h"
 #include "apps/command.h"

@@ -1,7 +1,6 @@
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "apps/arguments.h"
 #include "apps/command.h"

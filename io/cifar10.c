@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "io/byte_stream_priv.h"
 #include "io/import.h"

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "io/sealed_writer_priv.h"
 #include "io/source_priv.h"

@@ -1,5 +1,3 @@
-#include <inttypes.h>
-#include <stdbool.h>
 
 #include "io/byte_stream_priv.h"
 #include "io/dataset.h"

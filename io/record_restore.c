@@ -6,7 +6,6 @@
 
 #include "io/output_priv.h"
 #include "io/record_tables_priv.h"
-#include "runtime/base/memory.h"
 
 typedef struct {
     ech_output *output;

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stddef.h>
 
 #include "kernels/network.h"
 #include "runtime/base/random.h"

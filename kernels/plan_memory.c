@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernels/plan_priv.h"
 #include "runtime/base/memory.h"

@@ -1,4 +1,3 @@
-#include <string.h>
 
 #include "kernels/engines.h"
 #include "kernels/plan_priv.h"

@@ -7,7 +7,6 @@
 #include "apps/command.h"
 #include "apps/data/data.h"
 #include "io/import.h"
-#include "runtime/base/memory.h"
 
 enum {
     KEY_TRAIN_IMAGES = 256,

@@ -1,5 +1,4 @@
 #include <argp.h>
-#include <inttypes.h>
 
 #include "apps/arguments.h"
 #include "apps/command.h"

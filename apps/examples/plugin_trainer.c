@@ -3,7 +3,6 @@
  *
  *     train: {plugin: build/examples/plugin_trainer.so, epochs: 5}
  */
-#include <stddef.h>
 
 #include "runtime/fed/plugin.h"
 

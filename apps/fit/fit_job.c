@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "apps/fit/fit_base.h"
 #include "apps/fit/fit_kept.h"
@@ -14,10 +13,8 @@
 #include "apps/fit_options.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
-#include "runtime/base/memory.h"
 #include "runtime/mpi/guard.h"
 #include "runtime/mpi/hardware.h"
-#include "runtime/mpi/interrupt.h"
 #include "runtime/mpi/machine.h"
 #include "runtime/mpi/pin.h"
 

@@ -1,7 +1,5 @@
 #include "apps/fit/fit_split.h"
 
-#include <stdlib.h>
-
 #include "io/split_file.h"
 #include "runtime/base/memory.h"
 

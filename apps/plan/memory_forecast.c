@@ -5,7 +5,6 @@
 #include "apps/fit/fit_data.h"
 #include "apps/fit/fit_shards_room.h"
 #include "kernels/train.h"
-#include "runtime/base/memory.h"
 #include "runtime/fed/sum.h"
 #include "runtime/fed/sum_plan.h"
 

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
 
 enum { COLUMNS_MAX = 240, TIPPED_COLUMNS_MAX = 80 };
 

@@ -1,7 +1,6 @@
 #include "apps/report/chart_histogram.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static const double least_s = 1e-9;
 enum { BINS_DRAWN_AS_ONE = 4, GROUPS = ECH_HISTOGRAM_BINS / BINS_DRAWN_AS_ONE, SERIES_MAX = 64 };

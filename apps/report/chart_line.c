@@ -1,7 +1,6 @@
 #include "apps/report/chart_line.h"
 
 #include <math.h>
-#include <stdio.h>
 
 enum { KEYS_MAX = 24, MARKED_POINTS_MAX = 64, COVERS_MAX = 4, COVER_WIDTH = 3 };
 

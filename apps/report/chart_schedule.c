@@ -1,7 +1,6 @@
 #include "apps/report/chart_schedule.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "runtime/base/memory.h"
 

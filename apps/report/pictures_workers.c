@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "apps/report/chart_schedule.h"
 #include "apps/report/pictures_priv.h"

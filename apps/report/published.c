@@ -1,7 +1,6 @@
 #include "apps/report/published.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "apps/report/published_data.h"

@@ -1,8 +1,6 @@
 #include "apps/report/run.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"

@@ -6,7 +6,6 @@
 
 #include "apps/scale/study_priv.h"
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
 
 enum { NAMES_MAX = 64 };
 

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "apps/report/phases.h"
 #include "apps/report/prediction.h"

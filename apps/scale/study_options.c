@@ -1,4 +1,3 @@
-#include <math.h>
 
 #include "apps/scale/study.h"
 

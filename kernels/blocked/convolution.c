@@ -1,6 +1,5 @@
 #include "kernels/blocked/convolution_priv.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "kernels/blocked/direct_priv.h"

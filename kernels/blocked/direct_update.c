@@ -1,6 +1,5 @@
 #include "kernels/blocked/direct_priv.h"
 
-#include <assert.h>
 #include <stdint.h>
 
 #include "kernels/blocked/rows.h"

@@ -10,7 +10,6 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
 #include "runtime/base/yaml_priv.h"
 
 enum { INDEX_FROM_COUNT = 8, KEY_BYTES_MAX = 256 };

@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include <linux/futex.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>

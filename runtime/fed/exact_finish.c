@@ -1,6 +1,5 @@
 #include <fenv.h>
 #include <math.h>
-#include <string.h>
 
 #include "runtime/fed/exact_sum_priv.h"
 

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "runtime/base/hash.h"
 #include "runtime/base/memory.h"

@@ -1,6 +1,5 @@
 /* How the stations of a tier make their next models. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
-#include "runtime/mpi/guard.h"
 #include "runtime/mpi/hardware.h"
 #include "runtime/mpi/machine.h"
 #include "runtime/mpi/window.h"

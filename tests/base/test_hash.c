@@ -1,5 +1,4 @@
 #include <criterion/criterion.h>
-#include <string.h>
 
 #include "runtime/base/hash.h"
 #include "tests/support.h"

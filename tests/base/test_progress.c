@@ -4,7 +4,6 @@
 #include <math.h>
 #include <pty.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/base/progress.h"

@@ -1,7 +1,6 @@
 #define _POSIX_C_SOURCE 200809L
 /* `echelon bench round` starts its ranks itself, and is the round of `fit` without epochs. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,8 +2,6 @@
  * sum's model, and refused where nothing is summed. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "tests/cli/fit_folder.h"
 #include "tests/cli/program.h"

@@ -2,7 +2,6 @@
  * ranks and across a resume; what is no plug-in is refused by every rank alike. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tests/cli/fit_folder.h"
 #include "tests/support.h"

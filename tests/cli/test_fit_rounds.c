@@ -2,7 +2,6 @@
  * tiers with rules and rounds of their own, rounds that end early. One configuration gives one
  * model whatever the ranks and hosts, and across a resume. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/cli/fit_folder.h"

@@ -1,7 +1,6 @@
 /* Tiers with rounds and rules of their own against vectors/tiers.json, which an independent NumPy
  * script wrote: a linear model, three aggregators over two workers each. */
 #include <math.h>
-#include <string.h>
 
 #include "runtime/base/yaml.h"
 #include "runtime/fed/sync.h"

@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "runtime/base/memory.h"
 #include "tests/fed/exact_support.h"
 #include "tests/support.h"
 

@@ -2,7 +2,6 @@
  * result is as if every update had come through a handle that had seen none before. */
 #include <criterion/criterion.h>
 #include <math.h>
-#include <string.h>
 
 #include "tests/fed/exact_support.h"
 #include "tests/support.h"

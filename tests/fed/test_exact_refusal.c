@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "runtime/base/memory.h"
 #include "tests/fed/exact_support.h"
 #include "tests/support.h"
 

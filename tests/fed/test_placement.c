@@ -1,6 +1,5 @@
 #include <criterion/criterion.h>
 
-#include "runtime/base/memory.h"
 #include "runtime/fed/placement.h"
 #include "tests/support.h"
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/memory.h"
 #include "runtime/base/random.h"
 #include "runtime/fed/plugin_file.h"
 #include "runtime/fed/plugin_library.h"

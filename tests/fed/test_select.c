@@ -1,7 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "runtime/base/memory.h"
 #include "runtime/fed/select.h"
 #include "tests/support.h"
 

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/base/memory.h"
 #include "runtime/base/random.h"
 #include "runtime/fed/site/chunk.h"
 #include "runtime/fed/site/codec.h"

@@ -1,6 +1,5 @@
 #include <criterion/criterion.h>
 #include <math.h>
-#include <string.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/fed/split.h"

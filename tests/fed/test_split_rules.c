@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/base/memory.h"
 #include "tests/fed/split_support.h"
 #include "tests/support.h"
 

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/base/memory.h"
 #include "runtime/base/yaml.h"
 #include "runtime/fed/exact_sum.h"
 #include "runtime/fed/strategy.h"

@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "runtime/base/memory.h"
 #include "runtime/fed/topology.h"
 #include "tests/support.h"
 

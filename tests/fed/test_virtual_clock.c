@@ -1,6 +1,5 @@
 /* The virtual clock's parts: events, availability, and closed forms of a worker's turn. */
 #include <criterion/criterion.h>
-#include <string.h>
 
 #include "runtime/fed/event_queue.h"
 #include "runtime/fed/pace.h"

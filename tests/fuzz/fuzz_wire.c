@@ -1,4 +1,3 @@
-#include <string.h>
 
 #include "runtime/base/layout.h"
 #include "runtime/fed/site/update.h"

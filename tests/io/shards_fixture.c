@@ -1,7 +1,6 @@
 #include "tests/io/shards_fixture.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 #include "tests/io/fixture.h"
 

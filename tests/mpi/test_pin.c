@@ -1,7 +1,6 @@
 #include <criterion/criterion.h>
 #include <hwloc.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "runtime/mpi/pin_plan.h"
 #include "tests/support.h"

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apps/plan/job_plan.h"
 #include "apps/plan/memory_forecast.h"
 #include "apps/plan/subject.h"
 #include "apps/plan/time_forecast.h"

@@ -1,7 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "apps/report/chart_bars.h"
 #include "tests/report/chart_fixture.h"

@@ -1,5 +1,4 @@
 /* What the pools of several hosts, and their ranks, owe each other. */
-#include <string.h>
 
 #include "runtime/mpi/machine.h"
 #include "runtime/task/task_mpi.h"

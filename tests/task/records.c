@@ -1,7 +1,5 @@
 #include "tests/task/records.h"
 
-#include <string.h>
-
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "tests/task/nothing.h"

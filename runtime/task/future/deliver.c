@@ -1,7 +1,6 @@
 /* What happens to a node after its run: its record, another attempt or its end, and what follows
  * for those that depend on it. */
 #include <stdio.h>
-#include <string.h>
 
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"

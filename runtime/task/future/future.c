@@ -1,5 +1,4 @@
 /* The public calls on futures: submit, wait, cancel. */
-#include <limits.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/task/executor_priv.h"

@@ -1,6 +1,5 @@
 #include "runtime/task/hosts/links.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"

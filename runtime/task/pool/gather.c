@@ -2,7 +2,6 @@
 #include "runtime/task/pool/gather.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/mpi/guard.h"

@@ -1,6 +1,4 @@
 /* What the submitting rank does: cells out, cells back. */
-#include <assert.h>
-#include <string.h>
 
 #include "runtime/task/pool/pool.h"
 
