@@ -209,6 +209,18 @@ void ech_exact_stripe_unlock(_Atomic uint32_t *stripe)
     }
 }
 
+/* What the first to come does not bring is 0. */
+static void fill_stripe(int64_t *sums, uint64_t elements, uint64_t first, uint64_t end,
+                        const int64_t *more)
+{
+    const uint64_t begin = first / ECH_EXACT_STRIPE_ELEMENTS * ECH_EXACT_STRIPE_ELEMENTS;
+    const uint64_t stripe_end = begin + ECH_EXACT_STRIPE_ELEMENTS;
+    const uint64_t last = stripe_end < elements ? stripe_end : elements;
+    memset(sums + begin, 0, (first - begin) * sizeof *sums);
+    memcpy(sums + first, more, (end - first) * sizeof *sums);
+    memset(sums + end, 0, (last - end) * sizeof *sums);
+}
+
 /* Elements [first, end) all lie in one stripe. */
 static ech_status merge_stripe(const ech_exact_sum *sum, const ech_exact_extent *extent,
                                uint64_t elements, uint64_t first, uint64_t end, const int64_t *more)
@@ -219,13 +231,11 @@ static ech_status merge_stripe(const ech_exact_sum *sum, const ech_exact_extent 
     if (status != ECH_OK) {
         return status;
     }
-    if (!filled) {
-        const uint64_t begin = stripe * ECH_EXACT_STRIPE_ELEMENTS;
-        const uint64_t left = elements - begin;
-        const uint64_t size = left < ECH_EXACT_STRIPE_ELEMENTS ? left : ECH_EXACT_STRIPE_ELEMENTS;
-        memset(extent->sums + begin, 0, size * sizeof *extent->sums);
+    if (filled) {
+        sum->kernels->merge(extent->sums + first, more, end - first);
+    } else {
+        fill_stripe(extent->sums, elements, first, end, more);
     }
-    sum->kernels->merge(extent->sums + first, more, end - first);
     ech_exact_stripe_unlock(&extent->stripes[stripe]);
     return ECH_OK;
 }
