@@ -14,7 +14,7 @@
 #include "runtime/base/clock.h"
 #include "tests/cli/program.h"
 
-enum { CONFIG_BYTES = 1024, LOG_BYTES = 1 << 18, PROCESSES_MAX = 64, LOOK_MS = 5 };
+enum { CONFIG_BYTES = 1024, LOG_BYTES = 1 << 18, PROCESSES_MAX = 64, LOOK_MS = 5, PLACES = 16 };
 
 static const uint64_t limit_ns = UINT64_C(60000000000);
 
@@ -130,24 +130,6 @@ static void forget(pid_t pid)
     }
 }
 
-static void start(site_process *process, const char *name, const char *const *arguments)
-{
-    snprintf(process->log, sizeof process->log, "%s/%s.log", fit_folder(), name);
-    cr_assert_lt(running_count, PROCESSES_MAX);
-    process->pid = fork();
-    cr_assert_geq(process->pid, 0);
-    if (process->pid == 0) {
-        const int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        setpgid(0, 0);
-        dup2(log, STDOUT_FILENO);
-        dup2(log, STDERR_FILENO);
-        execvp(arguments[0], (char *const *)arguments);
-        _exit(EXIT_FAILURE);
-    }
-    setpgid(process->pid, process->pid);
-    running[running_count++] = process->pid;
-}
-
 static void append(const char **all, size_t used, const char *const *options)
 {
     size_t count = 0;
@@ -159,17 +141,58 @@ static void append(const char **all, size_t used, const char *const *options)
     all[used + count] = NULL;
 }
 
-void leader_start(site_process *leader, const char *const *options)
+static void begin_child(const char *log_path, unsigned hosts, const char *const *arguments)
+{
+    char count[PLACES];
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    setpgid(0, 0);
+    dup2(nothing, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    if (hosts > 0) {
+        snprintf(count, sizeof count, "%u", hosts);
+        setenv("MPIR_CVAR_NUM_CLIQUES", count, 1);
+    }
+    execvp(arguments[0], (char *const *)arguments);
+    _exit(EXIT_FAILURE);
+}
+
+static void start(site_process *process, const char *name, site_ranks on,
+                  const char *const *arguments)
+{
+    char count[PLACES];
+    snprintf(count, sizeof count, "%u", on.ranks);
+    const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {"mpiexec", "-n", count};
+    append(all, on.ranks > 0 ? 3 : 0, arguments);
+    snprintf(process->log, sizeof process->log, "%s/%s.log", fit_folder(), name);
+    cr_assert_lt(running_count, PROCESSES_MAX);
+    process->pid = fork();
+    cr_assert_geq(process->pid, 0);
+    if (process->pid == 0) {
+        begin_child(process->log, on.hosts, all);
+    }
+    setpgid(process->pid, process->pid);
+    running[running_count++] = process->pid;
+}
+
+void leader_start_on(site_process *leader, site_ranks on, const char *const *options)
 {
     char out[FIT_PATH_BYTES];
     snprintf(out, sizeof out, "%s/out", fit_folder());
     const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {program_path, "fit", fit_folder_config(), "--out",
                                                   out};
     append(all, 5, options);
-    start(leader, "leader", all);
+    start(leader, "leader", on, all);
 }
 
-void site_start(site_process *process, const char *name, const char *const *options)
+void leader_start(site_process *leader, const char *const *options)
+{
+    leader_start_on(leader, (site_ranks){0}, options);
+}
+
+void site_start_on(site_process *process, const char *name, site_ranks on,
+                   const char *const *options)
 {
     char set_name[FIT_PATH_BYTES];
     char set_key[FIT_PATH_BYTES];
@@ -178,7 +201,12 @@ void site_start(site_process *process, const char *name, const char *const *opti
     const char *all[PROGRAM_ARGUMENTS_MAX + 1] = {
         program_path, "site", fit_folder_config(), "--set", set_name, "--set", set_key};
     append(all, 7, options);
-    start(process, name, all);
+    start(process, name, on, all);
+}
+
+void site_start(site_process *process, const char *name, const char *const *options)
+{
+    site_start_on(process, name, (site_ranks){0}, options);
 }
 
 bool site_has_text(const site_process *process, const char *text)

@@ -22,6 +22,12 @@ typedef struct {
     char log[FIT_PATH_BYTES];
 } site_process;
 
+/** Ranks of a job on so many fake hosts (MPIR_CVAR_NUM_CLIQUES). */
+typedef struct {
+    unsigned ranks; /* 0: one, without mpiexec */
+    unsigned hosts; /* 0: one */
+} site_ranks;
+
 /** A suite's .init and .fini: keys, trees and a configuration with the port `site_port`. */
 void site_jobs_start(void);
 void site_jobs_stop(void);
@@ -35,6 +41,11 @@ const char *site_name(int site);
 void leader_start(site_process *leader, const char *const *options);
 /** Start `echelon site`, its log as "NAME.log". */
 void site_start(site_process *process, const char *name, const char *const *options);
+
+/** The same by mpiexec. */
+void leader_start_on(site_process *leader, site_ranks on, const char *const *options);
+void site_start_on(site_process *process, const char *name, site_ranks on,
+                   const char *const *options);
 
 /** Wait until a job's log holds a text; at most a minute. */
 void site_await_text(const site_process *process, const char *text);

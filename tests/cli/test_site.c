@@ -55,6 +55,20 @@ Test(site, packed_or_not_with_a_rule_of_differences_and_a_share_of_the_workers)
                                       "strategy.participation=0.5", "--set", "seed=5", NULL});
 }
 
+/* Neither the ranks nor the hosts of either side can be seen in the model. */
+Test(site, the_model_is_that_of_one_job_whatever_the_ranks_and_hosts)
+{
+    static const site_ranks leader_on = {.ranks = 2, .hosts = 2};
+    static const site_ranks sites_on[SITE_COUNT] = {{.ranks = 3, .hosts = 2}, {.ranks = 2}};
+    for (int s = 0; s < SITE_COUNT; s++) {
+        site_start_on(&sites[s], site_name(s), sites_on[s], NULL);
+    }
+    leader_start_on(&leader, leader_on, NULL);
+    cr_assert_eq(site_wait(&leader), 0);
+    expect_sites_end();
+    expect_hash_of_one_job(NULL);
+}
+
 /* The sites find the leader that was not there when they dialled. */
 Test(site, a_leader_may_come_late)
 {
