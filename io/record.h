@@ -102,10 +102,12 @@ enum { ECH_SITE_ROW_NAME_BYTES = 64 };
  */
 typedef struct {
     uint32_t round;
-    uint32_t node;    /* in the topology */
-    uint32_t workers; /* that were asked */
-    uint32_t counted; /* 1: its update is in the model; 0: it was left out */
-    double seconds;   /* from the round's start until then */
+    uint32_t node;       /* in the topology */
+    uint32_t workers;    /* that were asked */
+    uint32_t counted;    /* 1: its update is in the model; 0: it was left out */
+    double seconds;      /* from the round's start until then */
+    double down_seconds; /* of them until the site had the model */
+    double up_seconds;   /* from its update's first chunk to its last */
     uint64_t raw_up_bytes;
     uint64_t raw_down_bytes;
     uint64_t wire_up_bytes;

@@ -65,6 +65,8 @@ static const column site_columns[] = {
     COLUMN(ech_site_row, workers, COLUMN_U32),
     COLUMN(ech_site_row, counted, COLUMN_U32),
     COLUMN(ech_site_row, seconds, COLUMN_REAL),
+    COLUMN(ech_site_row, down_seconds, COLUMN_REAL),
+    COLUMN(ech_site_row, up_seconds, COLUMN_REAL),
     COLUMN(ech_site_row, raw_up_bytes, COLUMN_U64),
     COLUMN(ech_site_row, raw_down_bytes, COLUMN_U64),
     COLUMN(ech_site_row, wire_up_bytes, COLUMN_U64),

@@ -188,6 +188,8 @@ static ech_status write_sites(ech_fit_output *output, const ech_round_report *re
             .workers = site->workers,
             .counted = site->counts,
             .seconds = site->seconds,
+            .down_seconds = site->down_seconds,
+            .up_seconds = site->up_seconds,
             .raw_up_bytes = site->raw_up,
             .raw_down_bytes = site->raw_down,
             .wire_up_bytes = site->wire_up,

@@ -80,6 +80,7 @@ static ech_status open_on_rank_0(ech_fit_sites *sites, const ech_fit_sites_run *
     if (status != ECH_OK || ech_site_list_count(sites->list) == 0) {
         return status;
     }
+    ech_memory_reuse(); /* for messages */
     status = create_hub(sites, run);
     if (status == ECH_OK) {
         ech_log(ECH_LOG_INFO, "waiting for %u sites on %s", ech_site_list_count(sites->list),

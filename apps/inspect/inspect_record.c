@@ -86,6 +86,8 @@ static void write_site(ech_json *json, const ech_site_row *row)
     ech_json_unsigned(json, "workers", row->workers);
     ech_json_bool(json, "counted", row->counted != 0);
     ech_json_real(json, "seconds", row->seconds);
+    ech_json_real(json, "down_seconds", row->down_seconds);
+    ech_json_real(json, "up_seconds", row->up_seconds);
     ech_json_unsigned(json, "raw_up_bytes", row->raw_up_bytes);
     ech_json_unsigned(json, "raw_down_bytes", row->raw_down_bytes);
     ech_json_unsigned(json, "wire_up_bytes", row->wire_up_bytes);

@@ -115,6 +115,7 @@ static ech_status create_member(site_job *job)
     if (status == ECH_OK) {
         status = read_keys(&base->options, &options.dialer);
     }
+    ech_memory_reuse(); /* for messages */
     if (status == ECH_OK) {
         status = ech_member_create(&options, &job->member);
     }

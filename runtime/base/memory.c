@@ -2,6 +2,9 @@
 #include "runtime/base/memory.h"
 
 #include <errno.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -19,6 +22,8 @@ enum {
     CACHE_LINE_BYTES = 64,
     /* About a core's own cache: what is smaller is read again soon from there. */
     STREAM_BYTES_MIN = 1 << 20,
+    REUSE_BYTES_MOST = 1 << 20,
+    REUSE_KEPT_BYTES = 16 << 20,
     GROW_FIRST = 16
 };
 
@@ -123,6 +128,14 @@ void ech_free(void *block)
     atomic_fetch_sub_explicit(&held_bytes, header->bytes, memory_order_relaxed);
     atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
     free(header);
+}
+
+void ech_memory_reuse(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, REUSE_BYTES_MOST);
+    mallopt(M_TRIM_THRESHOLD, REUSE_KEPT_BYTES);
+#endif
 }
 
 size_t ech_memory_held_bytes(void)

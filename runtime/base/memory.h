@@ -42,6 +42,13 @@ char *ech_strdup(const char *text);
 /** Free a block. Accepts NULL. */
 void ech_free(void *block);
 
+/**
+ * Blocks of up to a mebibyte come and go all the time: their memory is kept for the next ones, up
+ * to a few mebibytes, instead of being given back to the system and cleared by it again. For the
+ * whole process; a C library that cannot be told so keeps what it does.
+ */
+void ech_memory_reuse(void);
+
 /** Bytes now held by living blocks. */
 size_t ech_memory_held_bytes(void);
 

@@ -67,6 +67,8 @@ typedef struct {
     uint64_t raw_down, wire_down; /* bytes of chunks, before and after packing */
     uint64_t raw_up, wire_up;     /* the same; raw: the exact sum's integers */
     double seconds;               /* from the round's start until it was counted or left out */
+    double down_seconds;          /* until the site had the whole model; 0: it never said so */
+    double up_seconds;            /* from the update's first chunk to its last; 0: not all came */
 } ech_site_report;
 
 typedef struct {

@@ -9,104 +9,45 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/random.h"
-#include "runtime/fed/site/dialer.h"
-#include "runtime/fed/site/hub.h"
 #include "runtime/fed/site/update.h"
 #include "tests/fed/exact_support.h"
-#include "tests/support.h"
+#include "tests/fed/hub_support.h"
 
-enum { WORKERS = 2, SAMPLES = 5, BOUND = 100, ROUND = 3, TURN_MS = 2, LOG_BYTES = 1 << 16 };
+enum {
+    WORKERS = ECH_TEST_HUB_WORKERS,
+    SAMPLES = ECH_TEST_HUB_SAMPLES,
+    BOUND = ECH_TEST_HUB_BOUND,
+    ROUND = ECH_TEST_HUB_ROUND,
+    TURN_MS = 2,
+    LOG_BYTES = 1 << 16
+};
 
 static const uint64_t limit_ns = UINT64_C(20000000000);
 
-static char folder[ECH_TEST_PATH_BYTES];
 static char log_path[ECH_TEST_PATH_BYTES + 16];
 static int kept_stderr;
-static ech_topology *topology;
-static ech_site_list *list;
-static ech_layout *layout;
-static ech_strategy *strategy;
-static ech_private_key leader_key, site_key;
-static ech_hub *hub;
+static ech_test_hub leader;
 static ech_dialer *dialer;
-static ech_state model;
-static uint8_t payload[ECH_WIRE_PAYLOAD_MAX];
+static _Alignas(8) uint8_t payload[ECH_WIRE_PAYLOAD_MAX];
 static uint64_t session;
-
-static void make_tree(void)
-{
-    static const char text[] = "top: {kind: leader, children: [a]}\n"
-                               "a: {kind: aggregator, site: boulder, children: [x, y]}\n"
-                               "x: {kind: worker}\n"
-                               "y: {kind: worker}\n";
-    ech_yaml *document = NULL;
-    cr_assert_eq(ech_yaml_load_text(text, strlen(text), "tree", &document), ECH_OK);
-    cr_assert_eq(ech_topology_from_yaml(&document, &topology), ECH_OK);
-    cr_assert_eq(ech_site_list_create(topology, ech_compression_of(0, 0), &list), ECH_OK);
-}
-
-static void make_keys(void)
-{
-    ech_public_key made;
-    char path[ECH_TEST_PATH_BYTES + 16];
-    cr_assert_eq(ech_key_generate("leader", folder, &made), ECH_OK);
-    cr_assert_eq(ech_key_generate("boulder", folder, &made), ECH_OK);
-    snprintf(path, sizeof path, "%s/leader.key", folder);
-    cr_assert_eq(ech_private_key_read(path, &leader_key), ECH_OK);
-    snprintf(path, sizeof path, "%s/boulder.key", folder);
-    cr_assert_eq(ech_private_key_read(path, &site_key), ECH_OK);
-}
-
-static void make_hub(void)
-{
-    const ech_strategy_options options = ech_strategy_defaults("fedavg");
-    layout = ech_test_layout();
-    cr_assert_eq(ech_strategy_create("fedavg", &options, layout, &strategy), ECH_OK);
-    const ech_hub_options hub_options = {
-        .listener = {.endpoint = "tcp://127.0.0.1:*",
-                     .key = &leader_key,
-                     .admitted = &site_key.public_key,
-                     .admitted_count = 1},
-        .sites = list,
-        .layout = strategy->layout,
-        .config = {1, 2},
-        .model = {3, 4},
-        .engines = "lanes",
-        .wait_seconds = 20,
-    };
-    cr_assert_eq(ech_hub_create(&hub_options, &hub), ECH_OK, "%s", ech_status_message());
-    const ech_dialer_options dialing = {
-        .endpoint = ech_hub_endpoint(hub), .key = site_key, .leader = leader_key.public_key};
-    cr_assert_eq(ech_dialer_create(&dialing, &dialer), ECH_OK);
-}
 
 /* What is logged goes into a file, to be looked at. */
 static void start(void)
 {
-    ech_random stream = ech_random_stream(71, ECH_RANDOM_TEST, 0, 0, 0);
-    ech_test_make_directory(folder);
-    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    ech_test_hub_start(&leader, ech_test_layout());
+    dialer = ech_test_dialer(&leader, ech_hub_endpoint(leader.hub));
+    snprintf(log_path, sizeof log_path, "%s/log", leader.folder);
     kept_stderr = dup(STDERR_FILENO);
     const int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     cr_assert(kept_stderr >= 0 && dup2(log, STDERR_FILENO) >= 0);
     close(log);
-    make_tree();
-    make_keys();
-    make_hub();
-    model = ech_test_state(layout, 1.0, &stream);
 }
 
 static void stop(void)
 {
     dup2(kept_stderr, STDERR_FILENO);
     ech_dialer_destroy(&dialer);
-    ech_hub_destroy(&hub);
-    ech_strategy_destroy(&strategy);
-    ech_site_list_destroy(&list);
-    ech_topology_destroy(&topology);
-    ech_test_state_free(&model);
-    ech_layout_destroy(&layout);
-    ech_test_remove_directory(folder);
+    ech_test_hub_stop(&leader);
     ech_test_expect_no_leak();
 }
 
@@ -131,7 +72,7 @@ static int count_in_log(const char *text)
 static void send_frame(ech_wire_frame frame)
 {
     frame.session = frame.session == 0 ? session : frame.session;
-    cr_assert_eq(ech_dialer_send(dialer, &frame), ECH_OK, "%s", ech_status_message());
+    cr_assert_eq(ech_test_send(dialer, &frame), ECH_OK, "%s", ech_status_message());
 }
 
 /* Serve both sides until a message of this type has come; false: after `turns` without. */
@@ -142,7 +83,7 @@ static bool await_type(ech_wire_type type, ech_wire_frame *out, int turns)
         ech_dialer_event event = ECH_DIALER_NOTHING;
         const void *message = NULL;
         size_t bytes = 0;
-        cr_assert_eq(ech_hub_wait(hub, TURN_MS), ECH_OK);
+        cr_assert_eq(ech_hub_wait(leader.hub, TURN_MS), ECH_OK);
         cr_assert_eq(ech_dialer_receive(dialer, TURN_MS, &event, &message, &bytes), ECH_OK);
         if (event == ECH_DIALER_MESSAGE && ech_wire_decode(message, bytes, out) == ECH_OK &&
             out->type == type) {
@@ -154,39 +95,18 @@ static bool await_type(ech_wire_type type, ech_wire_frame *out, int turns)
 
 enum { LONG = 5000, SHORT = 30 };
 
-static void join_as(const char *name, uint32_t first_worker)
-{
-    ech_wire_join join = {
-        .config = {1, 2}, .model = {3, 4}, .engines = "lanes", .worker_count = WORKERS};
-    const ech_wire_worker workers[WORKERS] = {{first_worker, SAMPLES}, {first_worker + 1, SAMPLES}};
-    snprintf(join.name, sizeof join.name, "%s", name);
-    cr_assert_eq(ech_dialer_open(dialer), ECH_OK);
-    send_frame(
-        (ech_wire_frame){.type = ECH_WIRE_JOIN,
-                         .argument = ECH_WIRE_WINDOW,
-                         .payload = payload,
-                         .payload_bytes = (uint32_t)ech_wire_put_join(&join, workers, payload)});
-}
-
 static void join(void)
 {
     ech_wire_frame welcome;
-    join_as("boulder", 0);
+    ech_test_join(dialer, "boulder", 0);
     cr_assert(await_type(ECH_WIRE_WELCOME, &welcome, LONG));
     session = welcome.session;
 }
 
 static void begin_round(void)
 {
-    static const ech_participant participants[WORKERS] = {{.worker = 0, .samples = SAMPLES},
-                                                          {.worker = 1, .samples = SAMPLES}};
-    const ech_hub_round round = {.round = ROUND,
-                                 .weight_bound = BOUND,
-                                 .epochs = 1,
-                                 .model = ech_test_view(model),
-                                 .strategy = strategy};
     ech_wire_frame told;
-    cr_assert_eq(ech_hub_begin(hub, &round, participants, WORKERS), ECH_OK);
+    ech_test_hub_begin(&leader);
     cr_assert(await_type(ECH_WIRE_ROUND, &told, LONG));
 }
 
@@ -196,10 +116,10 @@ static ech_update_writer *make_update(ech_exact_sum *sum)
     static const ech_wire_report reports[WORKERS] = {{.worker = 0, .samples = SAMPLES},
                                                      {.worker = 1, .samples = SAMPLES}};
     const ech_update_content content = {
-        .layout = layout, .reports = reports, .report_count = WORKERS, .sum = sum};
+        .layout = leader.layout, .reports = reports, .report_count = WORKERS, .sum = sum};
     ech_update_writer *writer = NULL;
     for (int i = 0; i < WORKERS; i++) {
-        cr_assert_eq(ech_exact_sum_add(sum, ech_test_view(model), SAMPLES), ECH_OK);
+        cr_assert_eq(ech_exact_sum_add(sum, ech_test_view(leader.model), SAMPLES), ECH_OK);
     }
     cr_assert_eq(ech_update_writer_create(&content, &writer), ECH_OK);
     return writer;
@@ -219,11 +139,11 @@ static ech_wire_frame next_chunk(ech_update_writer *writer)
 
 static uint64_t collected_updates(void)
 {
-    ech_exact_sum *into = ech_test_sum(layout, BOUND);
+    ech_exact_sum *into = ech_test_sum(leader.layout, BOUND);
     bool over = false;
-    cr_assert_eq(ech_hub_settle(hub, UINT64_MAX, &over), ECH_OK);
+    cr_assert_eq(ech_hub_settle(leader.hub, UINT64_MAX, &over), ECH_OK);
     cr_expect(over);
-    cr_assert_eq(ech_hub_collect(hub, into), ECH_OK);
+    cr_assert_eq(ech_hub_collect(leader.hub, into), ECH_OK);
     const uint64_t count = ech_exact_sum_update_count(into);
     ech_exact_sum_destroy(&into);
     return count;
@@ -237,11 +157,11 @@ Test(site_hub, a_site_that_joins_after_the_end_is_told_and_waited_for)
     ech_wire_frame frame;
     join();
     ech_dialer_close(dialer);
-    join_as("boulder", 0);
+    ech_test_join(dialer, "boulder", 0);
     send_frame((ech_wire_frame){.type = ECH_WIRE_LEAVE,
                                 .payload = payload,
                                 .payload_bytes = (uint32_t)ech_wire_put_text("heard", payload)});
-    ech_hub_end(hub);
+    ech_hub_end(leader.hub);
     cr_expect_eq(count_in_log("is away"), 0, "a farewell is no news");
     cr_expect(await_type(ECH_WIRE_WELCOME, &frame, LONG));
     cr_expect(await_type(ECH_WIRE_END, &frame, LONG));
@@ -263,7 +183,7 @@ Test(site_hub, a_site_that_leaves_hears_that_it_was_heard)
 
 Test(site_hub, chunks_that_come_again_and_again_count_once)
 {
-    ech_exact_sum *sum = ech_test_sum(layout, BOUND);
+    ech_exact_sum *sum = ech_test_sum(leader.layout, BOUND);
     ech_wire_frame done;
     join();
     begin_round();
@@ -288,7 +208,7 @@ Test(site_hub, chunks_that_come_again_and_again_count_once)
 
 Test(site_hub, chunks_out_of_order_or_of_another_round_or_session_are_refused)
 {
-    ech_exact_sum *sum = ech_test_sum(layout, BOUND);
+    ech_exact_sum *sum = ech_test_sum(leader.layout, BOUND);
     ech_wire_frame got;
     join();
     begin_round();
@@ -317,12 +237,12 @@ Test(site_hub, chunks_out_of_order_or_of_another_round_or_session_are_refused)
 
 Test(site_hub, an_update_of_another_weight_is_left_out)
 {
-    ech_exact_sum *sum = ech_test_sum(layout, BOUND);
+    ech_exact_sum *sum = ech_test_sum(leader.layout, BOUND);
     ech_wire_frame done;
     join();
     begin_round();
     ech_update_writer *writer = make_update(sum);
-    cr_assert_eq(ech_exact_sum_add(sum, ech_test_view(model), 50), ECH_OK);
+    cr_assert_eq(ech_exact_sum_add(sum, ech_test_view(leader.model), 50), ECH_OK);
     while (!ech_update_writer_is_done(writer)) {
         send_frame(next_chunk(writer));
     }
@@ -330,7 +250,7 @@ Test(site_hub, an_update_of_another_weight_is_left_out)
     cr_expect_eq(done.argument, 0);
     cr_expect_eq(collected_updates(), 0);
     cr_expect_eq(count_in_log("site boulder is left out (2 workers): a sum of 3 updates"), 1);
-    cr_expect_null(ech_hub_report(hub, 0));
+    cr_expect_null(ech_hub_report(leader.hub, 0));
     ech_update_writer_destroy(&writer);
     ech_exact_sum_destroy(&sum);
 }
@@ -341,11 +261,11 @@ Test(site_hub, a_site_is_who_its_key_says_and_has_the_workers_of_its_node)
 {
     ech_wire_frame got;
     char text[ECH_WIRE_TEXT_BYTES];
-    join_as("austin", 0);
+    ech_test_join(dialer, "austin", 0);
     cr_assert(await_type(ECH_WIRE_REFUSE, &got, LONG));
     ech_wire_take_text(&got, text);
     cr_expect_not_null(strstr(text, "calls itself austin, but its key is that of boulder"));
-    join_as("boulder", 1);
+    ech_test_join(dialer, "boulder", 1);
     cr_assert(await_type(ECH_WIRE_REFUSE, &got, LONG));
     ech_wire_take_text(&got, text);
     cr_expect_not_null(strstr(text, "its workers or their samples"));
@@ -378,7 +298,7 @@ Test(site_hub, damaged_and_random_messages_are_refused_by_name)
             continue;
         }
         frame.session = session;
-        while (ech_dialer_send(dialer, &frame) == ECH_ERR_LIMIT) {
+        while (ech_test_send(dialer, &frame) == ECH_ERR_LIMIT) {
             (void)await_type(ECH_WIRE_END, &got, 1);
         }
     }

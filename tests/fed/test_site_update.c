@@ -17,7 +17,7 @@ static ech_exact_sum *sum, *into;
 static ech_state mean;
 static float *lost;
 static ech_wire_report reports[UPDATES];
-static uint8_t payload[ECH_WIRE_PAYLOAD_MAX];
+static _Alignas(8) uint8_t payload[ECH_CHUNK_PAYLOAD_MAX];
 
 static void start_with(ech_layout *chosen)
 {
@@ -101,7 +101,7 @@ static void expect_exact(ech_layout *chosen)
     ech_update_writer *writer = writer_of(&content);
     ech_update_reader *reader = reader_for(ECH_CODEC_EXACT);
     move_all(writer, reader);
-    cr_assert_eq(ech_update_reader_finish(reader, UPDATES * WEIGHT, UPDATES, NULL, into), ECH_OK);
+    cr_assert_eq(ech_update_reader_finish(reader, UPDATES * WEIGHT, UPDATES, NULL, &into), ECH_OK);
     cr_expect(ech_hash_equal(ech_test_sum_hash(sum, layout), ech_test_sum_hash(into, layout)));
     uint32_t count = 0;
     const ech_wire_report *got = ech_update_reader_reports(reader, &count);
@@ -160,7 +160,7 @@ Test(site_update, lossy_values_are_added_to_their_base)
             base[i] = 3.0F;
         }
         move_all(writer, reader);
-        cr_assert_eq(ech_update_reader_finish(reader, UPDATES * WEIGHT, UPDATES, base, into),
+        cr_assert_eq(ech_update_reader_finish(reader, UPDATES * WEIGHT, UPDATES, base, &into),
                      ECH_OK, "%s", ech_status_message());
         cr_assert_eq(ech_exact_sum_finish(into, 0, layout->value_count, got), ECH_OK);
         cr_assert_eq(ech_exact_sum_finish_counters(into, counters), ECH_OK);
@@ -183,15 +183,15 @@ Test(site_update, what_is_incomplete_or_of_another_weight_is_refused)
         const ech_update_content content = content_of((ech_codec)codec);
         ech_update_writer *writer = writer_of(&content);
         ech_update_reader *reader = reader_for((ech_codec)codec);
-        cr_expect_eq(ech_update_reader_finish(reader, 0, 0, NULL, into), ECH_ERR_FORMAT);
+        cr_expect_eq(ech_update_reader_finish(reader, 0, 0, NULL, &into), ECH_ERR_FORMAT);
         const ech_wire_frame frame = next_of(writer);
         cr_assert_eq(ech_update_reader_take(reader, &frame), ECH_OK);
-        cr_expect_eq(ech_update_reader_finish(reader, UPDATES * WEIGHT, UPDATES, NULL, into),
+        cr_expect_eq(ech_update_reader_finish(reader, UPDATES * WEIGHT, UPDATES, NULL, &into),
                      ECH_ERR_FORMAT);
         if (codec == ECH_CODEC_EXACT) {
             move_all(writer, reader);
             cr_expect_eq(
-                ech_update_reader_finish(reader, UPDATES * WEIGHT - 1, UPDATES, NULL, into),
+                ech_update_reader_finish(reader, UPDATES * WEIGHT - 1, UPDATES, NULL, &into),
                 ECH_ERR_FORMAT);
         }
         cr_expect_eq(ech_exact_sum_update_count(into), 0);

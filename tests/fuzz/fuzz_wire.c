@@ -34,7 +34,7 @@ static void take_update(const ech_layout *layout, const ech_wire_frame *frame)
             ech_exact_sum_begin(into, WORKERS) == ECH_OK &&
             ech_update_reader_begin(reader, &expectation) == ECH_OK) {
             (void)ech_update_reader_take(reader, frame);
-            (void)ech_update_reader_finish(reader, WORKERS, WORKERS, NULL, into);
+            (void)ech_update_reader_finish(reader, WORKERS, WORKERS, NULL, &into);
         }
         ech_exact_sum_destroy(&into);
         ech_update_reader_destroy(&reader);

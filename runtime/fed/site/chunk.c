@@ -88,15 +88,18 @@ static void from_planes(const uint8_t *planes, size_t bytes, size_t word, uint8_
     memcpy(raw + count * word, planes + count * word, bytes - count * word);
 }
 
-/* @return bytes; 0: it does not pay. */
-static size_t pack(ech_packer *packer, ech_chunk_kind kind, const void *raw, size_t bytes,
-                   void *out)
+/* What does not pay stays as it is. @return bytes; 0: it does not pay. */
+static size_t pack(ech_packer *packer, ech_chunk_kind kind, void *body, size_t bytes)
 {
     const size_t most = bytes - bytes / PAYS_ABOVE_SHARE;
-    to_planes(raw, bytes, word_of(kind), packer->planes);
+    to_planes(body, bytes, word_of(kind), packer->planes);
     const size_t packed =
-        ZSTD_compressCCtx(packer->compressor, out, most, packer->planes, bytes, LEVEL);
-    return ZSTD_isError(packed) ? 0 : packed;
+        ZSTD_compressCCtx(packer->compressor, packer->raw, most, packer->planes, bytes, LEVEL);
+    if (ZSTD_isError(packed)) {
+        return 0;
+    }
+    memcpy(body, packer->raw, packed);
+    return packed;
 }
 
 static ech_status unpack(ech_packer *packer, const chunk_head *head, const void *packed,
@@ -130,14 +133,12 @@ static void destroy_contexts(ech_packer *packer)
     (void)packer;
 }
 
-static size_t pack(ech_packer *packer, ech_chunk_kind kind, const void *raw, size_t bytes,
-                   void *out)
+static size_t pack(ech_packer *packer, ech_chunk_kind kind, void *body, size_t bytes)
 {
     (void)packer;
     (void)kind;
-    (void)raw;
+    (void)body;
     (void)bytes;
-    (void)out;
     return 0;
 }
 
@@ -174,36 +175,37 @@ void ech_packer_destroy(ech_packer **packer)
     *packer = NULL;
 }
 
-size_t ech_chunk_write(ech_packer *packer, ech_chunk_kind kind, bool packs, const void *raw,
-                       size_t bytes, void *payload)
+size_t ech_chunk_write(ech_packer *packer, ech_chunk_kind kind, bool packs, size_t bytes,
+                       void *payload)
 {
     assert(bytes <= ECH_CHUNK_RAW_MAX);
-    chunk_head head = {.kind = (uint32_t)kind, .raw_bytes = (uint32_t)bytes};
-    uint8_t *body = (uint8_t *)payload + sizeof head;
-    size_t body_bytes = 0;
+    size_t packed = 0;
     if (packs && packer->skip[kind] == 0) {
-        body_bytes = pack(packer, kind, raw, bytes, body);
-        packer->skip[kind] = body_bytes > 0 ? 0 : SKIP_AFTER_LOSS;
+        packed = pack(packer, kind, ech_chunk_body(payload), bytes);
+        packer->skip[kind] = packed > 0 ? 0 : SKIP_AFTER_LOSS;
     } else if (packs) {
         packer->skip[kind]--;
     }
-    head.form = body_bytes > 0 ? FORM_PACKED : FORM_RAW;
-    if (body_bytes == 0) {
-        memcpy(body, raw, bytes);
-        body_bytes = bytes;
-    }
+    const chunk_head head = {.kind = (uint32_t)kind,
+                             .form = packed > 0 ? FORM_PACKED : FORM_RAW,
+                             .raw_bytes = (uint32_t)bytes};
     memcpy(payload, &head, sizeof head);
-    return sizeof head + body_bytes;
+    return sizeof head + (packed > 0 ? packed : bytes);
 }
 
+/* In place, where its numbers can be read there. */
 static ech_status take_raw(ech_packer *packer, const chunk_head *head, const void *body,
-                           size_t bytes)
+                           size_t bytes, const void **raw)
 {
     if (bytes != head->raw_bytes) {
         return ech_fail(ECH_ERR_FORMAT, "a chunk of %zu bytes says that it has %u", bytes,
                         head->raw_bytes);
     }
-    memcpy(packer->raw, body, bytes);
+    *raw = body;
+    if ((uintptr_t)body % sizeof(uint64_t) != 0) {
+        memcpy(packer->raw, body, bytes);
+        *raw = packer->raw;
+    }
     return ECH_OK;
 }
 
@@ -222,10 +224,9 @@ ech_status ech_chunk_read(ech_packer *packer, const ech_wire_frame *frame, ech_c
     }
     const uint8_t *body = (const uint8_t *)frame->payload + sizeof head;
     const size_t body_bytes = frame->payload_bytes - sizeof head;
-    const ech_status status = head.form == FORM_PACKED ? unpack(packer, &head, body, body_bytes)
-                                                       : take_raw(packer, &head, body, body_bytes);
     *kind = (ech_chunk_kind)head.kind;
-    *raw = packer->raw;
     *bytes = head.raw_bytes;
-    return status;
+    *raw = packer->raw;
+    return head.form == FORM_PACKED ? unpack(packer, &head, body, body_bytes)
+                                    : take_raw(packer, &head, body, body_bytes, raw);
 }

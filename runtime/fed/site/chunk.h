@@ -30,6 +30,7 @@ typedef enum {
 enum {
     ECH_CHUNK_HEAD_BYTES = 16,
     ECH_CHUNK_RAW_MAX = ECH_CODEC_PIECE_BYTES + 64, /* the largest of the kinds */
+    ECH_CHUNK_PAYLOAD_MAX = ECH_CHUNK_HEAD_BYTES + ECH_CHUNK_RAW_MAX,
 };
 
 _Static_assert((int)ECH_CHUNK_RAW_MAX >= (int)ECH_WIRE_CHUNK_BYTES,
@@ -43,13 +44,19 @@ bool ech_packer_packs(void);
 ech_status ech_packer_create(ech_packer **out);
 void ech_packer_destroy(ech_packer **packer);
 
-/** Write a chunk's payload. @param packs  try to. @param bytes  at most ECH_CHUNK_RAW_MAX. @return
- *  the payload's bytes. */
-size_t ech_chunk_write(ech_packer *packer, ech_chunk_kind kind, bool packs, const void *raw,
-                       size_t bytes, void *payload);
+/** Where the bytes of a chunk are written: it needs no other memory where it stays as it is. */
+static inline void *ech_chunk_body(void *payload)
+{
+    return (uint8_t *)payload + ECH_CHUNK_HEAD_BYTES;
+}
+
+/** Make a payload of the bytes that lie at its `ech_chunk_body`. @param packs  try to. @param bytes
+ *  at most ECH_CHUNK_RAW_MAX. @param payload  of ECH_CHUNK_PAYLOAD_MAX. @return its bytes. */
+size_t ech_chunk_write(ech_packer *packer, ech_chunk_kind kind, bool packs, size_t bytes,
+                       void *payload);
 
 /**
- * Read one. @param[out] raw  aligned to 8 bytes; borrowed until the next call.
+ * Read one. @param[out] raw  aligned to 8 bytes; borrowed from the frame, and until the next call.
  *
  * @return ECH_OK; ECH_ERR_FORMAT; ECH_ERR_UNSUPPORTED (packed, and this program has no libzstd).
  */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/fed/site/socket_priv.h"
@@ -157,6 +156,10 @@ ech_status ech_dialer_receive(ech_dialer *dialer, int timeout_ms, ech_dialer_eve
     zmq_pollitem_t items[] = {{.socket = dialer->dealer, .events = ZMQ_POLLIN},
                               {.socket = dialer->monitor, .events = ZMQ_POLLIN}};
     *event = ECH_DIALER_NOTHING;
+    if (read_message(dialer, message, bytes)) {
+        *event = ECH_DIALER_MESSAGE;
+        return ECH_OK;
+    }
     if (zmq_poll(items, 2, timeout_ms) < 0) {
         return zmq_errno() == EINTR ? ECH_OK : ech_socket_fail("poll");
     }
@@ -168,18 +171,12 @@ ech_status ech_dialer_receive(ech_dialer *dialer, int timeout_ms, ech_dialer_eve
     return ECH_OK;
 }
 
-ech_status ech_dialer_send(ech_dialer *dialer, const ech_wire_frame *frame)
+ech_status ech_dialer_send(ech_dialer *dialer, ech_message *message)
 {
-    zmq_msg_t message;
-    if (zmq_msg_init_size(&message, ECH_WIRE_HEADER_BYTES + (size_t)frame->payload_bytes) != 0) {
-        return ech_fail(ECH_ERR_MEMORY, "out of memory: a message to the leader");
-    }
-    ech_wire_encode(frame, zmq_msg_data(&message));
-    if (zmq_msg_send(&message, dialer->dealer, ZMQ_DONTWAIT) >= 0) {
+    if (ech_socket_send(dialer->dealer, message) == 0) {
         return ECH_OK;
     }
     const int reason = zmq_errno();
-    zmq_msg_close(&message);
     return ech_fail(reason == EAGAIN ? ECH_ERR_LIMIT : ECH_ERR_SYSTEM,
                     "a message to the leader cannot be sent: %s", zmq_strerror(reason));
 }

@@ -13,7 +13,7 @@
 
 #include "runtime/base/status.h"
 #include "runtime/fed/site/keys.h"
-#include "runtime/fed/site/wire.h"
+#include "runtime/fed/site/message.h"
 
 typedef struct {
     const char *endpoint;  /* tcp://HOST:PORT; borrowed */
@@ -42,7 +42,7 @@ void ech_dialer_close(ech_dialer *dialer);
 ech_status ech_dialer_receive(ech_dialer *dialer, int timeout_ms, ech_dialer_event *event,
                               const void **message, size_t *bytes);
 
-/** @return ECH_OK; ECH_ERR_LIMIT (it takes no more now); ECH_ERR_SYSTEM; ECH_ERR_MEMORY. */
-ech_status ech_dialer_send(ech_dialer *dialer, const ech_wire_frame *frame);
+/** @param message  sealed. @return ECH_OK; ECH_ERR_LIMIT (it takes no more now); ECH_ERR_SYSTEM. */
+ech_status ech_dialer_send(ech_dialer *dialer, ech_message *message);
 
 #endif

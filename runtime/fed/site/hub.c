@@ -50,8 +50,7 @@ static ech_status create_sites(ech_hub *hub)
 static ech_status allocate(ech_hub *hub)
 {
     hub->payload = ech_alloc(ECH_WIRE_PAYLOAD_MAX);
-    hub->raw = ech_alloc(ECH_WIRE_CHUNK_BYTES);
-    if (hub->payload == NULL || hub->raw == NULL) {
+    if (hub->payload == NULL) {
         return ECH_ERR_MEMORY;
     }
     ech_status status = ech_packer_create(&hub->packer);
@@ -108,6 +107,7 @@ void ech_hub_destroy(ech_hub **handle)
     }
     ech_hub *hub = *handle;
     ech_listener_destroy(&hub->listener);
+    ech_hub_forget_chunks(hub);
     for (int slot = 0; slot < ECH_HUB_SLOTS; slot++) {
         ech_update_reader_destroy(&hub->readers[slot]);
     }
@@ -119,7 +119,6 @@ void ech_hub_destroy(ech_hub **handle)
     ech_free(hub->sites);
     ech_free(hub->workers);
     ech_free(hub->payload);
-    ech_free(hub->raw);
     ech_free(hub);
     *handle = NULL;
 }
@@ -141,18 +140,30 @@ void ech_hub_lose(ech_hub_site *site, const char *why)
     ech_log(ECH_LOG_WARNING, "site %s is away: %s", site->entry->name, why);
 }
 
-bool ech_hub_send(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *frame)
+bool ech_hub_send_message(ech_hub *hub, ech_hub_site *site, ech_message *message)
 {
     if (site->route.count == 0) {
         return false;
     }
-    ech_wire_frame sent = *frame;
-    sent.session = hub->session;
-    const ech_status status = ech_listener_send(hub->listener, &site->route, &sent);
+    const ech_status status = ech_listener_send(hub->listener, &site->route, message);
     if (status != ECH_OK) {
         ech_hub_lose(site, ech_status_message());
     }
     return status == ECH_OK;
+}
+
+bool ech_hub_send(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *frame)
+{
+    ech_message *message = NULL;
+    ech_wire_frame sent = *frame;
+    sent.session = hub->session;
+    if (ech_message_of(&sent, &message) != ECH_OK) {
+        ech_hub_lose(site, ech_status_message());
+        return false;
+    }
+    const bool is_sent = ech_hub_send_message(hub, site, message);
+    ech_message_release(&message);
+    return is_sent;
 }
 
 void ech_hub_complain(ech_hub_site *site, const char *what)

@@ -20,11 +20,15 @@ static ech_hub_site *site_of_peer(const ech_hub *hub, uint32_t peer)
 
 static void refuse_join(ech_hub *hub, ech_hub_site *site, const ech_heard *heard, const char *why)
 {
+    ech_message *message = NULL;
     ech_hub_complain(site, why);
     const ech_wire_frame frame = {.type = ECH_WIRE_REFUSE,
                                   .payload = hub->payload,
                                   .payload_bytes = (uint32_t)ech_wire_put_text(why, hub->payload)};
-    (void)ech_listener_send(hub->listener, &heard->route, &frame);
+    if (ech_message_of(&frame, &message) == ECH_OK) {
+        (void)ech_listener_send(hub->listener, &heard->route, message);
+    }
+    ech_message_release(&message);
 }
 
 /* Why a site would not give this federation's bits; NULL: it would. */

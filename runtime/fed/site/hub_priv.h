@@ -35,6 +35,7 @@ typedef struct {
     bool has_round;        /* was sent on this connection, or is held by the site */
     uint64_t model_next, model_acked, model_limit;
     uint64_t update_next, update_limit;
+    uint64_t update_ns; /* when its first chunk came */
     int slot;
     bool is_ready; /* waits for a slot */
     ech_site_report totals;
@@ -49,6 +50,12 @@ typedef struct {
     ech_wire_report report;
 } ech_hub_worker;
 
+/* A chunk of the round's model, as the message that sites are sent. */
+typedef struct {
+    uint64_t sequence;
+    ech_message *message; /* NULL: none */
+} ech_hub_chunk;
+
 struct ech_hub {
     ech_hub_options options;
     ech_listener *listener;
@@ -59,11 +66,12 @@ struct ech_hub {
     uint64_t served_ns; /* when it was last called */
     bool is_ended;      /* sites are told so, also those that join now */
     uint8_t *payload;   /* ECH_WIRE_PAYLOAD_MAX */
-    uint8_t *raw;       /* a chunk of the model */
     /* the round */
     bool is_open;
     ech_hub_round round;
     uint64_t model_bytes, model_chunks;
+    ech_hub_chunk chunks[2][ECH_WIRE_WINDOW]; /* of the model, as they are; packed where it pays */
+    bool keeps_chunks;                        /* for more sites than one */
     uint64_t start_ns;
     ech_hub_worker *workers; /* by site, then number */
     uint32_t worker_count, worker_capacity;
@@ -76,6 +84,7 @@ struct ech_hub {
 
 /** Send; a connection that is gone makes the site away. @return false: it was not sent. */
 bool ech_hub_send(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *frame);
+bool ech_hub_send_message(ech_hub *hub, ech_hub_site *site, ech_message *message);
 
 /** The site has no connection from now on. */
 void ech_hub_lose(ech_hub_site *site, const char *why);
@@ -102,6 +111,7 @@ void ech_hub_leave_out(ech_hub *hub, ech_hub_site *site, const char *why);
 
 /** The site has joined, or joined again. */
 void ech_hub_resume_site(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *join);
+void ech_hub_forget_chunks(ech_hub *hub);
 void ech_hub_take_credit(ech_hub *hub, ech_hub_site *site, const ech_wire_frame *frame);
 
 #endif

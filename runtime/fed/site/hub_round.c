@@ -13,11 +13,18 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 
 /* ---- the model ---- */
 
+static size_t model_bytes_at(const ech_hub *hub, uint64_t sequence)
+{
+    const uint64_t offset = sequence * ECH_WIRE_CHUNK_BYTES;
+    return (size_t)smaller(hub->model_bytes - offset, ECH_WIRE_CHUNK_BYTES);
+}
+
 /* The values, and the counters behind them. */
-static size_t read_model(const ech_hub *hub, uint64_t offset, uint8_t *out)
+static size_t read_model(const ech_hub *hub, uint64_t sequence, uint8_t *out)
 {
     const uint64_t value_bytes = hub->options.layout->value_count * sizeof(float);
-    const size_t bytes = (size_t)smaller(hub->model_bytes - offset, ECH_WIRE_CHUNK_BYTES);
+    const uint64_t offset = sequence * ECH_WIRE_CHUNK_BYTES;
+    const size_t bytes = model_bytes_at(hub, sequence);
     const size_t of_values =
         offset < value_bytes ? (size_t)smaller(value_bytes - offset, bytes) : 0;
     if (of_values > 0) {
@@ -31,26 +38,80 @@ static size_t read_model(const ech_hub *hub, uint64_t offset, uint8_t *out)
     return bytes;
 }
 
+/* A chunk of the model, which is the same for all sites that take it packed, or not. */
+static ech_status make_chunk(ech_hub *hub, uint64_t sequence, bool packs, ech_message **out)
+{
+    const ech_status status = ech_message_create(ECH_CHUNK_PAYLOAD_MAX, out);
+    if (status != ECH_OK) {
+        return status;
+    }
+    void *payload = ech_message_payload(*out);
+    const size_t bytes = read_model(hub, sequence, ech_chunk_body(payload));
+    const ech_wire_frame frame = {
+        .type = ECH_WIRE_MODEL,
+        .session = hub->session,
+        .round = hub->round.round,
+        .sequence = sequence,
+        .payload_bytes =
+            (uint32_t)ech_chunk_write(hub->packer, ECH_CHUNK_MODEL, packs, bytes, payload),
+    };
+    ech_message_seal(*out, &frame);
+    return ECH_OK;
+}
+
+/* Sites are at about the same place: what was made for one is kept for the others for a while. */
+static ech_status find_chunk(ech_hub *hub, uint64_t sequence, bool packs, ech_message **out)
+{
+    ech_hub_chunk *kept = &hub->chunks[packs][sequence % ECH_WIRE_WINDOW];
+    if (kept->message == NULL || kept->sequence != sequence) {
+        ech_message_release(&kept->message);
+        const ech_status status = make_chunk(hub, sequence, packs, &kept->message);
+        if (status != ECH_OK) {
+            return status;
+        }
+        kept->sequence = sequence;
+    }
+    *out = ech_message_hold(kept->message);
+    if (!hub->keeps_chunks) {
+        ech_message_release(&kept->message);
+    }
+    return ECH_OK;
+}
+
+void ech_hub_forget_chunks(ech_hub *hub)
+{
+    for (int packs = 0; packs < 2; packs++) {
+        for (int i = 0; i < ECH_WIRE_WINDOW; i++) {
+            ech_message_release(&hub->chunks[packs][i].message);
+        }
+    }
+}
+
+static bool send_chunk(ech_hub *hub, ech_hub_site *site)
+{
+    ech_message *message = NULL;
+    size_t bytes = 0;
+    if (find_chunk(hub, site->model_next, site->entry->compression.packs, &message) != ECH_OK) {
+        ech_hub_leave_out(hub, site, ech_status_message());
+        return false;
+    }
+    const bool is_sent = ech_hub_send_message(hub, site, message);
+    if (is_sent) {
+        (void)ech_message_bytes(message, &bytes);
+        site->totals.raw_down += model_bytes_at(hub, site->model_next);
+        site->totals.wire_down += bytes - ECH_WIRE_HEADER_BYTES;
+        site->model_next++;
+    }
+    ech_message_release(&message);
+    return is_sent;
+}
+
 static void send_model(ech_hub *hub, ech_hub_site *site)
 {
-    while (site->has_round && site->part == ECH_PART_OPEN &&
+    bool is_sent = true;
+    while (is_sent && site->has_round && site->part == ECH_PART_OPEN &&
            site->model_next < smaller(site->model_limit, hub->model_chunks)) {
-        const size_t bytes = read_model(hub, site->model_next * ECH_WIRE_CHUNK_BYTES, hub->raw);
-        const ech_wire_frame frame = {
-            .type = ECH_WIRE_MODEL,
-            .round = hub->round.round,
-            .sequence = site->model_next,
-            .payload = hub->payload,
-            .payload_bytes = (uint32_t)ech_chunk_write(hub->packer, ECH_CHUNK_MODEL,
-                                                       site->entry->compression.packs, hub->raw,
-                                                       bytes, hub->payload),
-        };
-        if (!ech_hub_send(hub, site, &frame)) {
-            return;
-        }
-        site->totals.raw_down += bytes;
-        site->totals.wire_down += frame.payload_bytes;
-        site->model_next++;
+        is_sent = send_chunk(hub, site);
     }
 }
 
@@ -62,6 +123,9 @@ void ech_hub_take_credit(ech_hub *hub, ech_hub_site *site, const ech_wire_frame 
         return;
     }
     site->model_acked = frame->sequence;
+    if (frame->sequence == hub->model_chunks) {
+        site->totals.down_seconds = ech_clock_seconds(ech_clock_ns() - hub->start_ns);
+    }
     site->model_limit = frame->argument > site->model_limit ? frame->argument : site->model_limit;
     send_model(hub, site);
 }
@@ -220,7 +284,10 @@ ech_status ech_hub_begin(ech_hub *hub, const ech_hub_round *round,
     for (uint32_t s = 0; s < hub->site_count; s++) {
         open_part(hub, &hub->sites[s]);
     }
-    const bool has_room_for_all = ask_sites(hub) <= ECH_HUB_SLOTS;
+    const uint32_t asked = ask_sites(hub);
+    const bool has_room_for_all = asked <= ECH_HUB_SLOTS;
+    ech_hub_forget_chunks(hub);
+    hub->keeps_chunks = asked > 1;
     for (uint32_t s = 0; s < hub->site_count; s++) {
         ech_hub_site *site = &hub->sites[s];
         site->totals.workers = site->asked;
@@ -283,6 +350,7 @@ ech_status ech_hub_settle(ech_hub *hub, uint64_t enough, bool *over)
 ech_status ech_hub_collect(ech_hub *hub, ech_exact_sum *into)
 {
     hub->is_open = false;
+    ech_hub_forget_chunks(hub);
     return hub->has_total ? ech_exact_sum_merge(into, hub->total) : ECH_OK;
 }
 

@@ -186,7 +186,7 @@ static ech_status add_update(ech_hub *hub, ech_hub_site *site)
     ech_status status = take_reports(hub, site, &weight, &updates);
     if (status == ECH_OK) {
         status = ech_update_reader_finish(hub->readers[site->slot], weight, updates,
-                                          is_state ? hub->round.model.values : NULL, hub->total);
+                                          is_state ? hub->round.model.values : NULL, &hub->total);
     }
     if (status == ECH_OK) {
         hub->has_total = hub->has_total || weight > 0;
@@ -219,8 +219,11 @@ void ech_hub_take_update(ech_hub *hub, ech_hub_site *site, const ech_wire_frame 
         ech_hub_leave_out(hub, site, ech_status_message());
         return;
     }
-    site->update_next++;
+    if (site->update_next++ == 0) {
+        site->update_ns = ech_clock_ns();
+    }
     if (frame->argument == 1) {
+        site->totals.up_seconds = ech_clock_seconds(ech_clock_ns() - site->update_ns);
         complete(hub, site);
     } else if (site->update_next % CREDIT_EVERY == 0) {
         site->update_limit = site->update_next + ECH_WIRE_WINDOW;

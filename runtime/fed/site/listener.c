@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -18,6 +17,7 @@ enum {
     SEND_MESSAGES = 4 * ECH_WIRE_WINDOW,
     LINGER_MS = 2000,
     ZAP_FRAMES = 16,
+    ZAP_EVERY = 32, /* messages */
     USER_BYTES = 24,
 };
 
@@ -32,6 +32,7 @@ struct ech_listener {
     size_t admitted_count;
     uint64_t told_ns;       /* of the last refusal that was told */
     uint64_t refused_count; /* since then */
+    uint64_t taken_count;
     char endpoint[ENDPOINT_BYTES];
 };
 
@@ -250,11 +251,26 @@ static bool take_message(ech_listener *listener, ech_heard *out)
     return user != NULL;
 }
 
+/* Who wants to be let in is heard between the messages of those who are, however many they send. */
+static bool take_next(ech_listener *listener, ech_heard *out)
+{
+    if (!take_message(listener, out)) {
+        return false;
+    }
+    if (++listener->taken_count % ZAP_EVERY == 0) {
+        answer_zap(listener);
+    }
+    return true;
+}
+
 ech_status ech_listener_receive(ech_listener *listener, int timeout_ms, ech_heard *out, bool *got)
 {
     zmq_pollitem_t items[] = {{.socket = listener->router, .events = ZMQ_POLLIN},
                               {.socket = listener->zap, .events = ZMQ_POLLIN}};
-    *got = false;
+    *got = take_next(listener, out);
+    if (*got) {
+        return ECH_OK;
+    }
     if (zmq_poll(items, 2, timeout_ms) < 0) {
         return zmq_errno() == EINTR ? ECH_OK : ech_socket_fail("poll");
     }
@@ -262,25 +278,18 @@ ech_status ech_listener_receive(ech_listener *listener, int timeout_ms, ech_hear
         answer_zap(listener);
     }
     if ((items[0].revents & ZMQ_POLLIN) != 0) {
-        *got = take_message(listener, out);
+        *got = take_next(listener, out);
     }
     return ECH_OK;
 }
 
-ech_status ech_listener_send(ech_listener *listener, const ech_route *route,
-                             const ech_wire_frame *frame)
+ech_status ech_listener_send(ech_listener *listener, const ech_route *route, ech_message *message)
 {
-    zmq_msg_t message;
-    if (zmq_msg_init_size(&message, ECH_WIRE_HEADER_BYTES + (size_t)frame->payload_bytes) != 0) {
-        return ech_fail(ECH_ERR_MEMORY, "out of memory: a message to a site");
-    }
-    ech_wire_encode(frame, zmq_msg_data(&message));
     if (zmq_send(listener->router, route->bytes, route->count, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-        zmq_msg_send(&message, listener->router, ZMQ_DONTWAIT) >= 0) {
+        ech_socket_send(listener->router, message) == 0) {
         return ECH_OK;
     }
     const int reason = zmq_errno();
-    zmq_msg_close(&message);
     return ech_fail(reason == EAGAIN ? ECH_ERR_LIMIT : ECH_ERR_NOT_FOUND,
                     "a message to a site cannot be sent: %s", zmq_strerror(reason));
 }

@@ -14,7 +14,7 @@
 
 #include "runtime/base/status.h"
 #include "runtime/fed/site/keys.h"
-#include "runtime/fed/site/wire.h"
+#include "runtime/fed/site/message.h"
 
 enum { ECH_ROUTE_BYTES = 16 };
 
@@ -53,9 +53,8 @@ const char *ech_listener_endpoint(const ech_listener *listener);
  *  ECH_ERR_SYSTEM. */
 ech_status ech_listener_receive(ech_listener *listener, int timeout_ms, ech_heard *out, bool *got);
 
-/** @return ECH_OK; ECH_ERR_NOT_FOUND (that connection is gone); ECH_ERR_LIMIT (it takes no more
- *  now); ECH_ERR_MEMORY. */
-ech_status ech_listener_send(ech_listener *listener, const ech_route *route,
-                             const ech_wire_frame *frame);
+/** @param message  sealed. @return ECH_OK; ECH_ERR_NOT_FOUND (that connection is gone);
+ *  ECH_ERR_LIMIT (it takes no more now). */
+ech_status ech_listener_send(ech_listener *listener, const ech_route *route, ech_message *message);
 
 #endif

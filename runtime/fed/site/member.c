@@ -115,17 +115,29 @@ static void lose(ech_member *member, const char *why)
     member->pause_ns = 2 * member->pause_ns < pause_max_ns ? 2 * member->pause_ns : pause_max_ns;
 }
 
-static bool send_frame(ech_member *member, ech_wire_frame frame)
+static bool send_message(ech_member *member, ech_message *message)
 {
-    if (member->link == LINK_CLOSED) {
-        return false;
-    }
-    frame.session = member->session;
-    const ech_status status = ech_dialer_send(member->dialer, &frame);
+    const ech_status status = ech_dialer_send(member->dialer, message);
     if (status != ECH_OK && status != ECH_ERR_LIMIT) {
         lose(member, ech_status_message());
     }
     return status == ECH_OK;
+}
+
+static bool send_frame(ech_member *member, ech_wire_frame frame)
+{
+    ech_message *message = NULL;
+    if (member->link == LINK_CLOSED) {
+        return false;
+    }
+    frame.session = member->session;
+    if (ech_message_of(&frame, &message) != ECH_OK) {
+        lose(member, ech_status_message());
+        return false;
+    }
+    const bool is_sent = send_message(member, message);
+    ech_message_release(&message);
+    return is_sent;
 }
 
 static ech_status dial(ech_member *member)
@@ -260,7 +272,7 @@ static ech_status take_model(ech_member *member, const ech_wire_frame *frame)
     }
     store_model(member, offset, raw, bytes);
     member->chunk_next++;
-    if (member->chunk_next % CREDIT_EVERY == 0) {
+    if (member->chunk_next % CREDIT_EVERY == 0 || member->chunk_next == member->chunk_count) {
         send_frame(member, (ech_wire_frame){.type = ECH_WIRE_CREDIT,
                                             .round = member->round,
                                             .sequence = member->chunk_next,
@@ -462,28 +474,42 @@ bool ech_member_serve(ech_member *member)
 
 /* ---- updates ---- */
 
-static ech_status send_chunks(ech_member *member)
+/* The next chunk of the update. @param[out] sent  it has left; else it is the next again. */
+static ech_status send_chunk(ech_member *member, bool *sent)
 {
     ech_update_writer *writer = member->writer;
-    while (member->link == LINK_JOINED && member->round > 0 && !ech_update_writer_is_done(writer) &&
-           ech_update_writer_position(writer) < member->update_limit) {
-        const uint64_t sequence = ech_update_writer_position(writer);
-        ech_wire_frame frame = {.type = ECH_WIRE_UPDATE,
-                                .round = member->round,
-                                .sequence = sequence,
-                                .payload = member->payload};
-        const ech_status status =
-            ech_update_writer_next(writer, member->payload, &frame.payload_bytes);
-        if (status != ECH_OK) {
-            return status;
-        }
-        frame.argument = ech_update_writer_is_done(writer);
-        if (!send_frame(member, frame)) {
-            ech_update_writer_seek(writer, sequence);
-            return ECH_OK;
-        }
+    ech_message *message = NULL;
+    ech_wire_frame frame = {.type = ECH_WIRE_UPDATE,
+                            .session = member->session,
+                            .round = member->round,
+                            .sequence = ech_update_writer_position(writer)};
+    ech_status status = ech_message_create(ECH_CHUNK_PAYLOAD_MAX, &message);
+    if (status == ECH_OK) {
+        status = ech_update_writer_next(writer, ech_message_payload(message), &frame.payload_bytes);
     }
-    return ECH_OK;
+    if (status == ECH_OK) {
+        frame.argument = ech_update_writer_is_done(writer);
+        ech_message_seal(message, &frame);
+        *sent = send_message(member, message);
+    }
+    if (status == ECH_OK && !*sent) {
+        ech_update_writer_seek(writer, frame.sequence);
+    }
+    ech_message_release(&message);
+    return status;
+}
+
+static ech_status send_chunks(ech_member *member)
+{
+    const ech_update_writer *writer = member->writer;
+    ech_status status = ECH_OK;
+    bool sent = true;
+    while (status == ECH_OK && sent && member->link == LINK_JOINED && member->round > 0 &&
+           !ech_update_writer_is_done(writer) &&
+           ech_update_writer_position(writer) < member->update_limit) {
+        status = send_chunk(member, &sent);
+    }
+    return status;
 }
 
 ech_status ech_member_send(ech_member *member, const ech_update_content *content, bool *counted)

@@ -66,12 +66,11 @@ ech_status ech_listener_receive(ech_listener *listener, int timeout_ms, ech_hear
     return refuse();
 }
 
-ech_status ech_listener_send(ech_listener *listener, const ech_route *route,
-                             const ech_wire_frame *frame)
+ech_status ech_listener_send(ech_listener *listener, const ech_route *route, ech_message *message)
 {
     (void)listener;
     (void)route;
-    (void)frame;
+    (void)message;
     return refuse();
 }
 
@@ -109,9 +108,9 @@ ech_status ech_dialer_receive(ech_dialer *dialer, int timeout_ms, ech_dialer_eve
     return refuse();
 }
 
-ech_status ech_dialer_send(ech_dialer *dialer, const ech_wire_frame *frame)
+ech_status ech_dialer_send(ech_dialer *dialer, ech_message *message)
 {
     (void)dialer;
-    (void)frame;
+    (void)message;
     return refuse();
 }

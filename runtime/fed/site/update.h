@@ -45,7 +45,7 @@ uint64_t ech_update_writer_position(const ech_update_writer *writer);
 /** Has the last one been written? */
 bool ech_update_writer_is_done(const ech_update_writer *writer);
 
-/** The next chunk. @param payload  ECH_WIRE_PAYLOAD_MAX. */
+/** The next chunk. @param payload  ECH_CHUNK_PAYLOAD_MAX; aligned to 8 bytes. */
 ech_status ech_update_writer_next(ech_update_writer *writer, void *payload, uint32_t *bytes);
 
 /** What is expected of an update. */
@@ -82,6 +82,6 @@ const ech_wire_report *ech_update_reader_reports(const ech_update_reader *reader
  *         ECH_ERR_MEMORY.
  */
 ech_status ech_update_reader_finish(ech_update_reader *reader, uint64_t weight, uint64_t updates,
-                                    const float *base, ech_exact_sum *into);
+                                    const float *base, ech_exact_sum **into);
 
 #endif

@@ -158,8 +158,20 @@ const ech_wire_report *ech_update_reader_reports(const ech_update_reader *reader
     return reader->reports;
 }
 
+/* The first to come is the total. */
+static ech_status merge_sum(ech_update_reader *reader, ech_exact_sum **into)
+{
+    if (ech_exact_sum_update_count(*into) > 0) {
+        return ech_exact_sum_merge(*into, reader->sum);
+    }
+    ech_exact_sum *empty = *into;
+    *into = reader->sum;
+    reader->sum = empty;
+    return ECH_OK;
+}
+
 static ech_status finish_sum(ech_update_reader *reader, uint64_t weight, uint64_t updates,
-                             ech_exact_sum *into)
+                             ech_exact_sum **into)
 {
     const uint64_t got = ech_exact_sum_weight(reader->sum);
     const uint64_t got_updates = ech_exact_sum_update_count(reader->sum);
@@ -170,7 +182,7 @@ static ech_status finish_sum(ech_update_reader *reader, uint64_t weight, uint64_
                         (unsigned long long)got_updates, (unsigned long long)got,
                         (unsigned long long)updates, (unsigned long long)weight);
     }
-    return weight > 0 ? ech_exact_sum_merge(into, reader->sum) : ECH_OK;
+    return weight > 0 ? merge_sum(reader, into) : ECH_OK;
 }
 
 static ech_status finish_values(ech_update_reader *reader, uint64_t weight, const float *base,
@@ -187,12 +199,13 @@ static ech_status finish_values(ech_update_reader *reader, uint64_t weight, cons
 }
 
 ech_status ech_update_reader_finish(ech_update_reader *reader, uint64_t weight, uint64_t updates,
-                                    const float *base, ech_exact_sum *into)
+                                    const float *base, ech_exact_sum **into)
 {
     if (reader->report_count != reader->expectation.worker_count) {
         return ech_fail(ECH_ERR_FORMAT, "reports of %u workers, where %u were asked",
                         reader->report_count, reader->expectation.worker_count);
     }
-    return reader->expectation.codec == ECH_CODEC_EXACT ? finish_sum(reader, weight, updates, into)
-                                                        : finish_values(reader, weight, base, into);
+    return reader->expectation.codec == ECH_CODEC_EXACT
+               ? finish_sum(reader, weight, updates, into)
+               : finish_values(reader, weight, base, *into);
 }

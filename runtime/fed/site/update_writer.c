@@ -20,7 +20,6 @@ struct ech_update_writer {
     mark *marks; /* of the chunks that were written */
     size_t mark_count, mark_capacity;
     uint64_t sequence;
-    _Alignas(8) uint8_t raw[ECH_CHUNK_RAW_MAX];
 };
 
 ech_status ech_update_writer_create(const ech_update_content *content, ech_update_writer **out)
@@ -90,48 +89,49 @@ static ech_status remember(ech_update_writer *writer)
     return ECH_OK;
 }
 
-static size_t write_reports(ech_update_writer *writer)
+static size_t write_reports(ech_update_writer *writer, void *out)
 {
     const uint32_t left = writer->content.report_count - writer->now.report;
     const uint32_t count = left < ECH_WIRE_REPORTS_A_CHUNK ? left : ECH_WIRE_REPORTS_A_CHUNK;
     const size_t bytes =
-        ech_wire_put_reports(writer->content.reports + writer->now.report, count, writer->raw);
+        ech_wire_put_reports(writer->content.reports + writer->now.report, count, out);
     writer->now.report += count;
     return bytes;
 }
 
-static size_t write_values(ech_update_writer *writer)
+static size_t write_values(ech_update_writer *writer, void *out)
 {
     const ech_update_content *content = &writer->content;
     const ech_update_piece piece = ech_update_next_piece(content->layout, &writer->now.values);
     return ech_codec_encode(content->codec, content->keep_millionths, content->values + piece.first,
-                            piece.count, content->lost + piece.first, writer->raw);
+                            piece.count, content->lost + piece.first, out);
 }
 
-static size_t write_counters(ech_update_writer *writer)
+static size_t write_counters(ech_update_writer *writer, void *out)
 {
     const size_t bytes = writer->content.layout->counter_count * sizeof(int64_t);
-    memcpy(writer->raw, writer->content.counters, bytes);
+    memcpy(out, writer->content.counters, bytes);
     writer->now.has_counters = true;
     return bytes;
 }
 
-static ech_status write_raw(ech_update_writer *writer, ech_chunk_kind *kind, size_t *bytes)
+static ech_status write_raw(ech_update_writer *writer, ech_chunk_kind *kind, void *out,
+                            size_t *bytes)
 {
     const ech_update_content *content = &writer->content;
     if (writer->now.report < content->report_count) {
         *kind = ECH_CHUNK_REPORTS;
-        *bytes = write_reports(writer);
+        *bytes = write_reports(writer, out);
         return ECH_OK;
     }
     if (content->codec == ECH_CODEC_EXACT) {
         *kind = ECH_CHUNK_SUM;
-        return ech_exact_sum_export(content->sum, &writer->now.sum, writer->raw,
-                                    ECH_WIRE_CHUNK_BYTES, bytes);
+        return ech_exact_sum_export(content->sum, &writer->now.sum, out, ECH_WIRE_CHUNK_BYTES,
+                                    bytes);
     }
     const bool has_values = ech_update_has_piece(content->layout, &writer->now.values);
     *kind = has_values ? ECH_CHUNK_VALUES : ECH_CHUNK_COUNTERS;
-    *bytes = has_values ? write_values(writer) : write_counters(writer);
+    *bytes = has_values ? write_values(writer, out) : write_counters(writer, out);
     return ECH_OK;
 }
 
@@ -142,13 +142,13 @@ ech_status ech_update_writer_next(ech_update_writer *writer, void *payload, uint
     size_t raw_bytes = 0;
     ech_status status = remember(writer);
     if (status == ECH_OK) {
-        status = write_raw(writer, &kind, &raw_bytes);
+        status = write_raw(writer, &kind, ech_chunk_body(payload), &raw_bytes);
     }
     if (status != ECH_OK) {
         return status;
     }
-    *bytes = (uint32_t)ech_chunk_write(writer->packer, kind, writer->content.packs, writer->raw,
-                                       raw_bytes, payload);
+    *bytes =
+        (uint32_t)ech_chunk_write(writer->packer, kind, writer->content.packs, raw_bytes, payload);
     writer->sequence++;
     return ECH_OK;
 }
