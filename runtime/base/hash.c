@@ -1,9 +1,8 @@
-#include "runtime/base/hash.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "runtime/base/hash_priv.h"
 #include "runtime/base/memory.h"
 
 struct ech_hasher {
@@ -52,6 +51,11 @@ ech_hash128 ech_hasher_digest(const ech_hasher *hasher)
 
 ech_hash128 ech_hash_bytes(const void *data, size_t bytes)
 {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        return ech_hash_bytes_avx2(data, bytes);
+    }
+#endif
     return from_library(XXH3_128bits(data, bytes));
 }
 
