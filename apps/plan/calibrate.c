@@ -14,6 +14,7 @@
 enum {
     ROUNDS = 5,
     REPEATS = 3,
+    SHORT_REPEATS = 9,
     WORKERS_MOST = 512,
     RANK_WORKERS_MOST = 4,
     SET_BYTES = 128,
@@ -24,20 +25,24 @@ enum {
 };
 
 /* Models from one that no cache notices to one that fits in none, with as many workers a rank, from
- * one on, as give a round that can be measured. */
-enum { SIZES = 3 };
+ * one on, as give a round that can be measured. The first few workers cost more than those behind
+ * them: ranks are woken, and their caches filled. */
+enum { SIZES = 5 };
 static const struct {
     const char *model;
     uint32_t workers_a_rank[SIZES]; /* 0: no further size */
-} grid[] = {{"tinynet", {1, 16, 256}},
-            {"smallnet", {1, 16, 128}},
-            {"squeezenet", {1, 8, 32}},
-            {"resnet18", {1, 16, 0}}};
+} grid[] = {{"tinynet", {1, 4, 16, 64, 256}},
+            {"smallnet", {1, 4, 16, 64, 256}},
+            {"squeezenet", {1, 4, 16, 64, 0}},
+            {"resnet18", {1, 4, 16, 0, 0}}};
 
 enum { MODELS = sizeof grid / sizeof *grid };
 
-/* Where many ranks take long to start, what was measured once must do. */
+/* Where many ranks take long to start, what was measured once must do. Short rounds, which anything
+ * else on the machine disturbs, are measured again as long as there is time. */
 static const double again_seconds = 90.0;
+static const double short_again_seconds = 60.0;
+static const double short_round_seconds = 0.02;
 
 /* ---- rounds ---- */
 
@@ -46,9 +51,9 @@ typedef struct {
     const char *model;
     uint64_t values;
     uint32_t workers;
-    ech_round_cost first[REPEATS];
-    ech_round_cost later[REPEATS * (ROUNDS - 1)];
-    double starts[REPEATS];
+    ech_round_cost first[SHORT_REPEATS];
+    ech_round_cost later[SHORT_REPEATS * (ROUNDS - 1)];
+    double starts[SHORT_REPEATS];
     uint32_t repeats;
     uint32_t later_count;
 } point_samples;
@@ -171,7 +176,8 @@ static int by_size(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Medians: the round in the middle, with its own parts. */
+/* With its own parts, the round that a third of them are shorter than: of three the one in the
+ * middle, of many a lower one, since what disturbs a round only makes it longer. */
 static ech_calibration_point conclude_point(point_samples *point)
 {
     qsort(point->first, point->repeats, sizeof *point->first, by_total);
@@ -181,8 +187,8 @@ static ech_calibration_point conclude_point(point_samples *point)
         .values = point->values,
         .workers = point->workers,
         .start_seconds = point->starts[point->repeats / 2],
-        .first = point->first[point->repeats / 2],
-        .later = point->later[point->later_count / 2],
+        .first = point->first[point->repeats / 3],
+        .later = point->later[point->later_count / 3],
     };
 }
 
@@ -209,6 +215,28 @@ static ech_status measure_bandwidth(ech_calibration_rounds *out)
     return status;
 }
 
+static bool is_short(const point_samples *point)
+{
+    return point->repeats > 0 && ech_round_cost_total(&point->first[0]) < short_round_seconds;
+}
+
+/* All points, or those with short rounds. */
+static ech_status sample_points(rounds_work *work, int repeat, double seconds)
+{
+    ech_status status = ECH_OK;
+    const ech_round_manner *manner = &work->out->manner;
+    ech_log(ECH_LOG_INFO,
+            "calibration: rounds of %u ranks on %u host%s, transfer: %s, pass %d after %.0f s",
+            manner->ranks, manner->hosts, manner->hosts > 1 ? "s" : "", manner->transfer,
+            repeat + 1, seconds);
+    for (uint32_t i = 0; i < work->point_count && status == ECH_OK; i++) {
+        if (repeat < REPEATS || is_short(&work->points[i])) {
+            status = sample_point(work, &work->points[i]);
+        }
+    }
+    return status;
+}
+
 static ech_status measure_rounds(const ech_short_runs *runs, const ech_subject *subject,
                                  ech_calibration_rounds *out)
 {
@@ -222,17 +250,13 @@ static ech_status measure_rounds(const ech_short_runs *runs, const ech_subject *
         status = measure_bandwidth(out);
     }
     const uint64_t begin_ns = ech_clock_ns();
-    for (int repeat = 0; repeat < REPEATS && status == ECH_OK; repeat++) {
-        if (repeat > 0 && ech_clock_seconds(ech_clock_ns() - begin_ns) > again_seconds) {
+    double seconds = 0.0;
+    for (int repeat = 0; repeat < SHORT_REPEATS && status == ECH_OK; repeat++) {
+        if (repeat > 0 && seconds > (repeat < REPEATS ? again_seconds : short_again_seconds)) {
             break;
         }
-        ech_log(ECH_LOG_INFO,
-                "calibration: rounds of %u ranks on %u host%s, transfer: %s, pass %d of %d",
-                out->manner.ranks, out->manner.hosts, out->manner.hosts > 1 ? "s" : "",
-                out->manner.transfer, repeat + 1, REPEATS);
-        for (uint32_t i = 0; i < work->point_count && status == ECH_OK; i++) {
-            status = sample_point(work, &work->points[i]);
-        }
+        status = sample_points(work, repeat, seconds);
+        seconds = ech_clock_seconds(ech_clock_ns() - begin_ns);
     }
     for (uint32_t i = 0; i < work->point_count && status == ECH_OK; i++) {
         out->points[out->point_count++] = conclude_point(&work->points[i]);

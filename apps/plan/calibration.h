@@ -24,7 +24,7 @@
 #include "runtime/mpi/hardware.h"
 
 enum {
-    ECH_CALIBRATION_POINTS_MAX = 16,
+    ECH_CALIBRATION_POINTS_MAX = 24,
     ECH_CALIBRATION_SETS_MAX = 64,
     ECH_CALIBRATION_WORD_BYTES = 16,
     ECH_ROUND_WAIT = ECH_PHASE_COUNT, /* what is no phase of a rank */
