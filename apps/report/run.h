@@ -61,7 +61,8 @@ bool ech_run_setting_is(const ech_run *run, const char *key, const char *value);
 /** Is a setting's value the same in all runs? */
 bool ech_runs_agree_on(const ech_runs *runs, const char *key);
 
-/** Does the key say where or how a run was kept, rather than what was run? (name, paths) */
+/** Does the key say where or how a run was kept, rather than what was run? (name, paths,
+ * checkpoints) */
 bool ech_run_setting_is_place(const char *key);
 
 /** Append what a run's setting says to those who know the key: "height 4", "fedprox". */

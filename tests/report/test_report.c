@@ -193,10 +193,11 @@ Test(report, labels_leave_out_what_follows_from_the_rest)
 Test(report, runs_are_told_apart_by_what_differs)
 {
     add_run(&(made_run){"name: x\ndata: {file: /a/b}\nstrategy: {name: fedavg}\ntopology: {height: "
-                        "2, workers: 4}\n",
+                        "2, workers: 4}\ncheckpoint: {every: 7}\n",
                         2, 4, 3, 2, 0, 1.0, false});
     add_run(&(made_run){
-        "name: x\ndata: {file: /c}\nstrategy: {name: fedprox}\ntopology: {height: 4, workers: 4}\n",
+        "name: x\ndata: {file: /c}\nstrategy: {name: fedprox}\ntopology: {height: 4, workers: 4}\n"
+        "checkpoint: {every: 1}\n",
         2, 4, 3, 4, 0, 1.0, false});
     cr_assert_eq(write_report(true), ECH_OK);
     xml_document *html = page();
