@@ -75,7 +75,11 @@ static double samples_per_second(const ech_fit_totals *totals)
 
 /* ---- the table ---- */
 
-static void print_bytes(uint64_t bytes)
+typedef struct {
+    char text[32];
+} bytes_text;
+
+static bytes_text text_of(uint64_t bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
     double scaled = (double)bytes;
@@ -84,7 +88,9 @@ static void print_bytes(uint64_t bytes)
         scaled /= 1024.0;
         unit++;
     }
-    printf("%10.2f %-3s", scaled, units[unit]);
+    bytes_text out;
+    snprintf(out.text, sizeof out.text, "%.*f %s", unit > 0 ? 2 : 0, scaled, units[unit]);
+    return out;
 }
 
 static void print_tiers(const ech_fit_totals *totals)
@@ -93,15 +99,9 @@ static void print_tiers(const ech_fit_totals *totals)
            "wire down", "wire up");
     for (uint32_t tier = 1; tier < totals->tier_count; tier++) {
         const ech_tier_bytes *bytes = &totals->tiers[tier];
-        printf("  tier %-13u ", tier);
-        print_bytes(bytes->logical_down);
-        putchar(' ');
-        print_bytes(bytes->logical_up);
-        putchar(' ');
-        print_bytes(bytes->wire_down);
-        putchar(' ');
-        print_bytes(bytes->wire_up);
-        putchar('\n');
+        printf("  tier %-13u %14s %14s %14s %14s\n", tier, text_of(bytes->logical_down).text,
+               text_of(bytes->logical_up).text, text_of(bytes->wire_down).text,
+               text_of(bytes->wire_up).text);
     }
 }
 
@@ -131,11 +131,8 @@ void ech_fit_totals_print(const ech_fit_totals *totals)
     }
     print_seconds(totals);
     printf("  %-18s %.0f\n", "samples/s", samples_per_second(totals));
-    printf("  %-18s", "peak memory");
-    print_bytes(totals->peak_rss_bytes);
-    printf(" (largest rank), ");
-    print_bytes(totals->host_pss_bytes);
-    printf(" (largest host)\n");
+    printf("  %-18s %s (largest rank); at the end all ranks of a host %s\n", "peak memory",
+           text_of(totals->peak_rss_bytes).text, text_of(totals->host_pss_bytes).text);
     print_tiers(totals);
     putchar('\n');
     if (totals->checkpoint_path != NULL) {

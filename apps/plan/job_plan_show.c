@@ -44,7 +44,7 @@ static void print_head(const ech_job_plan *plan)
 static void print_memory(const ech_job_plan *plan)
 {
     const ech_memory_forecast *memory = &plan->memory;
-    printf("%-36s %12s %12s %12s %12s\n", "memory, MiB", "a rank", "rank 0 more", "host, shared",
+    printf("%-36s %12s %12s %12s %12s\n", "memory, MiB", "a rank", "rank 0 more", "host shared",
            "a host");
     for (uint32_t i = 0; i < memory->count; i++) {
         const ech_memory_part *part = &memory->parts[i];
