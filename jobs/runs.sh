@@ -102,18 +102,20 @@ failed=()
 stopped=
 while read -r name options <&3; do
   code=0
+  label=$name
+  [ "$name" != . ] || label=$out
   # shellcheck disable=SC2086 # options are words without blanks
   run "$name" $options || code=$?
   case $code in
-  0) echo "$name: done" ;;
+  0) echo "$label: done" ;;
   75)
-    echo "$name: stopped early"
+    echo "$label: stopped early"
     stopped=1
     break
     ;;
   *)
-    echo "$name: failed with exit code $code: $out/$name/log says why" >&2
-    failed+=("$name")
+    echo "$label: failed with exit code $code: $out/$name/log says why" >&2
+    failed+=("$label")
     ;;
   esac
 done 3< <(runs)
