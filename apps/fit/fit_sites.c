@@ -83,7 +83,8 @@ static ech_status open_on_rank_0(ech_fit_sites *sites, const ech_fit_sites_run *
     ech_memory_reuse(); /* for messages */
     status = create_hub(sites, run);
     if (status == ECH_OK) {
-        ech_log(ECH_LOG_INFO, "waiting for %u sites on %s", ech_site_list_count(sites->list),
+        const uint32_t count = ech_site_list_count(sites->list);
+        ech_log(ECH_LOG_INFO, "waiting for %u site%s on %s", count, count == 1 ? "" : "s",
                 ech_hub_endpoint(sites->hub));
     }
     return status;

@@ -118,9 +118,9 @@ static void print_seconds(const ech_fit_totals *totals)
 
 void ech_fit_totals_print(const ech_fit_totals *totals)
 {
-    printf("\n  %-18s %llu, on %u ranks of %u host%s\n", "rounds",
-           (unsigned long long)totals->rounds, totals->ranks, totals->hosts,
-           totals->hosts == 1 ? "" : "s");
+    printf("\n  %-18s %llu, on %u rank%s of %u host%s\n", "rounds",
+           (unsigned long long)totals->rounds, totals->ranks, totals->ranks == 1 ? "" : "s",
+           totals->hosts, totals->hosts == 1 ? "" : "s");
     if (totals->evaluated) {
         printf("  %-18s %.4f (loss %.4f)\n", "test accuracy", totals->test_accuracy,
                totals->test_loss);

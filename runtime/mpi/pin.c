@@ -176,9 +176,9 @@ static void log_host(const ech_machine *machine, int host, const ech_pin_result 
     int count = 0;
     const int *ranks = ech_machine_ranks_of(machine, host, &count);
     const ech_pin_result *first = &all[ranks[0]];
-    int length = snprintf(line, sizeof line, "host %d (%s): %d ranks on %u cores, %s", host,
-                          ech_machine_host_name(machine, host), count, first->cores,
-                          outcome_text(first->outcome));
+    int length = snprintf(line, sizeof line, "host %d (%s): %d rank%s on %u core%s, %s", host,
+                          ech_machine_host_name(machine, host), count, count == 1 ? "" : "s",
+                          first->cores, first->cores == 1 ? "" : "s", outcome_text(first->outcome));
     if (first->outcome != ECH_PIN_DONE && first->outcome != ECH_PIN_LAUNCHER) {
         ech_log(ECH_LOG_INFO, "%s %s", line, first->cpus);
         return;
