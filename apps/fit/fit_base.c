@@ -179,6 +179,7 @@ ech_status ech_fit_base_open_sites(ech_fit_base *base)
         .topology = base->tree.topology,
         .strategy = base->strategy,
         .engines = base->engines,
+        .pinned = &base->pinned,
     };
     return ech_fit_sites_open(&base->sites, base->machine, &run);
 }

@@ -81,7 +81,9 @@ static ech_status open_on_rank_0(ech_fit_sites *sites, const ech_fit_sites_run *
         return status;
     }
     ech_memory_reuse(); /* for messages */
+    ech_pin_lift(run->pinned);
     status = create_hub(sites, run);
+    ech_pin_restore(run->pinned);
     if (status == ECH_OK) {
         const uint32_t count = ech_site_list_count(sites->list);
         ech_log(ECH_LOG_INFO, "waiting for %u site%s on %s", count, count == 1 ? "" : "s",

@@ -16,6 +16,7 @@
 #include "runtime/fed/strategy.h"
 #include "runtime/fed/topology.h"
 #include "runtime/mpi/machine.h"
+#include "runtime/mpi/pin.h"
 
 /** Rank 0's; zero-initialise it. */
 typedef struct {
@@ -31,6 +32,7 @@ typedef struct {
     const ech_topology *topology; /* rank 0's */
     const ech_strategy *strategy;
     const char *engines;
+    const ech_pin_result *pinned;
 } ech_fit_sites_run;
 
 /** Listen, and wait until all sites of the topology have joined; nothing without any. Collective.

@@ -117,7 +117,9 @@ static ech_status create_member(site_job *job)
     }
     ech_memory_reuse(); /* for messages */
     if (status == ECH_OK) {
+        ech_pin_lift(&base->pinned);
         status = ech_member_create(&options, &job->member);
+        ech_pin_restore(&base->pinned);
     }
     ech_private_key_clear(&options.dialer.key);
     return status;

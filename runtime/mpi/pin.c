@@ -12,6 +12,8 @@
 
 enum { LOGGED_HOSTS = 32, LINE_BYTES = 1800, RANGE_BYTES = 64 };
 
+_Static_assert(sizeof(ech_pin_set) == sizeof(cpu_set_t), "a set is the system's");
+
 /* What the leader rank of a host found, for its ranks. */
 typedef struct {
     int32_t status;
@@ -143,6 +145,7 @@ ech_status ech_pin_ranks(ech_machine *machine, uint32_t threads, ech_pin_result 
     *out = (ech_pin_result){.outcome = ECH_PIN_IMPOSSIBLE};
     CPU_ZERO(&before);
     (void)sched_getaffinity(0, sizeof before, &before);
+    memcpy(&out->allowed, &before, sizeof out->allowed);
     ech_status status = launcher_bound(host, &before, &bound);
     if (status == ECH_OK && bound) {
         out->outcome = ECH_PIN_LAUNCHER;
@@ -151,8 +154,26 @@ ech_status ech_pin_ranks(ech_machine *machine, uint32_t threads, ech_pin_result 
         status = plan_and_bind(host, threads, out);
     }
     (void)sched_getaffinity(0, sizeof before, &before);
+    memcpy(&out->own, &before, sizeof out->own);
     list_cpus(&before, out->cpus);
     return ech_comm_agree(ech_machine_comm(machine), status);
+}
+
+static void run_on(const ech_pin_set *cpus)
+{
+    cpu_set_t set;
+    memcpy(&set, cpus, sizeof set);
+    (void)sched_setaffinity(0, sizeof set, &set);
+}
+
+void ech_pin_lift(const ech_pin_result *mine)
+{
+    run_on(&mine->allowed);
+}
+
+void ech_pin_restore(const ech_pin_result *mine)
+{
+    run_on(&mine->own);
 }
 
 static const char *outcome_text(ech_pin_outcome outcome)

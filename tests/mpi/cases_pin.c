@@ -42,6 +42,34 @@ static void pinned_ranks_share_no_core(void)
     ech_machine_destroy(&machine);
 }
 
+static void expect_processors(const cpu_set_t *expected, const char *when)
+{
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    (void)sched_getaffinity(0, sizeof mine, &mine);
+    mpi_expect(CPU_EQUAL(&mine, expected), "%s: other processors", when);
+}
+
+/* What a library makes beside the ranks need not share a rank's core. */
+static void a_pin_is_lifted_for_a_while(void)
+{
+    cpu_set_t before;
+    cpu_set_t pinned;
+    ech_machine *machine = NULL;
+    ech_pin_result result;
+    mpi_expect_ok(ech_machine_create(MPI_COMM_WORLD, &machine));
+    CPU_ZERO(&before);
+    CPU_ZERO(&pinned);
+    (void)sched_getaffinity(0, sizeof before, &before);
+    mpi_expect_ok(ech_pin_ranks(machine, 1, &result));
+    (void)sched_getaffinity(0, sizeof pinned, &pinned);
+    ech_pin_lift(&result);
+    expect_processors(&before, "lifted");
+    ech_pin_restore(&result);
+    expect_processors(&pinned, "restored");
+    ech_machine_destroy(&machine);
+}
+
 /* Pages come from the domain of whoever touches them first: a rank's own, once it is pinned. */
 static void memory_comes_from_the_domain_of_its_rank(void)
 {
@@ -134,6 +162,7 @@ static const mpi_case pin_cases[] = {
     {"pin_memory_comes_from_the_domain_of_its_rank", 2, .seconds = 20,
      .run = memory_comes_from_the_domain_of_its_rank},
     {"pin_a_crowd_is_left_alone", 2, .seconds = 20, .run = a_crowd_is_left_alone},
+    {"pin_a_pin_is_lifted_for_a_while", 2, .seconds = 20, .run = a_pin_is_lifted_for_a_while},
     {"pin_what_the_launcher_bound_stays", 3, .seconds = 20, .run = what_the_launcher_bound_stays},
     {"hardware_is_described", 1, .seconds = 20, .run = the_hardware_is_described},
 };

@@ -26,6 +26,18 @@ struct ech_dialer {
     unsigned opened; /* connections so far */
 };
 
+/* A context makes its threads, which inherit the caller's processors, for its first socket. */
+static ech_status start_context(ech_dialer *dialer)
+{
+    dialer->context = zmq_ctx_new();
+    void *first = dialer->context != NULL ? zmq_socket(dialer->context, ZMQ_PAIR) : NULL;
+    if (first == NULL) {
+        return ech_socket_fail("context");
+    }
+    ech_socket_close(&first);
+    return ECH_OK;
+}
+
 ech_status ech_dialer_create(const ech_dialer_options *options, ech_dialer **out)
 {
     *out = ech_calloc(1, sizeof **out);
@@ -34,12 +46,11 @@ ech_status ech_dialer_create(const ech_dialer_options *options, ech_dialer **out
     }
     (*out)->options = *options;
     zmq_msg_init(&(*out)->message);
-    (*out)->context = zmq_ctx_new();
-    if ((*out)->context == NULL) {
+    const ech_status status = start_context(*out);
+    if (status != ECH_OK) {
         ech_dialer_destroy(out);
-        return ech_socket_fail("context");
     }
-    return ECH_OK;
+    return status;
 }
 
 static void close_sockets(ech_dialer *dialer)

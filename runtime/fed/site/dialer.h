@@ -30,6 +30,7 @@ typedef enum {
 
 typedef struct ech_dialer ech_dialer;
 
+/** The library's threads run on the caller's processors of now. */
 ech_status ech_dialer_create(const ech_dialer_options *options, ech_dialer **out);
 /** Messages that were sent get a second to leave. */
 void ech_dialer_destroy(ech_dialer **handle);

@@ -61,8 +61,13 @@ static ech_status make_report_room(ech_update_reader *reader, uint32_t count)
 
 static ech_status begin_sum(ech_update_reader *reader)
 {
-    ech_status status =
-        reader->sum == NULL ? ech_exact_sum_create(reader->layout, &reader->sum) : ECH_OK;
+    ech_status status = ECH_OK;
+    if (reader->sum == NULL) {
+        status = ech_exact_sum_create(reader->layout, &reader->sum);
+    }
+    if (status == ECH_OK) {
+        status = ech_exact_sum_populate(reader->sum);
+    }
     if (status == ECH_OK) {
         status = ech_exact_sum_begin(reader->sum, reader->expectation.weight_bound);
     }
