@@ -47,6 +47,17 @@ static ech_status create_sites(ech_hub *hub)
     return status;
 }
 
+/* For a round of all sites, while nobody waits for it. */
+static ech_status make_room(ech_hub *hub)
+{
+    ech_status status = ech_exact_sum_populate(hub->total);
+    for (uint32_t s = 0; s < hub->site_count && s < ECH_HUB_SLOTS && status == ECH_OK; s++) {
+        status =
+            ech_update_reader_make_room(hub->readers[s], hub->sites[s].entry->compression.codec);
+    }
+    return status;
+}
+
 static ech_status allocate(ech_hub *hub)
 {
     hub->payload = ech_alloc(ECH_WIRE_PAYLOAD_MAX);
@@ -60,7 +71,7 @@ static ech_status allocate(ech_hub *hub)
     for (int slot = 0; slot < ECH_HUB_SLOTS && status == ECH_OK; slot++) {
         status = ech_update_reader_create(hub->options.layout, &hub->readers[slot]);
     }
-    return status;
+    return status == ECH_OK ? make_room(hub) : status;
 }
 
 /* 0 stands for none. */

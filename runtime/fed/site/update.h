@@ -61,6 +61,9 @@ typedef struct ech_update_reader ech_update_reader;
 ech_status ech_update_reader_create(const ech_layout *layout, ech_update_reader **out);
 void ech_update_reader_destroy(ech_update_reader **handle);
 
+/** Make that room before it is needed, its pages too. @return ECH_OK; ECH_ERR_MEMORY. */
+ech_status ech_update_reader_make_room(ech_update_reader *reader, ech_codec codec);
+
 /** Forget what was taken, and expect the first chunk of an update. */
 ech_status ech_update_reader_begin(ech_update_reader *reader,
                                    const ech_update_expectation *expectation);

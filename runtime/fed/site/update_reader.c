@@ -59,22 +59,14 @@ static ech_status make_report_room(ech_update_reader *reader, uint32_t count)
     return ECH_OK;
 }
 
-static ech_status begin_sum(ech_update_reader *reader)
+static ech_status make_sum_room(ech_update_reader *reader)
 {
-    ech_status status = ECH_OK;
-    if (reader->sum == NULL) {
-        status = ech_exact_sum_create(reader->layout, &reader->sum);
-    }
-    if (status == ECH_OK) {
-        status = ech_exact_sum_populate(reader->sum);
-    }
-    if (status == ECH_OK) {
-        status = ech_exact_sum_begin(reader->sum, reader->expectation.weight_bound);
-    }
-    return status;
+    const ech_status status =
+        reader->sum == NULL ? ech_exact_sum_create(reader->layout, &reader->sum) : ECH_OK;
+    return status == ECH_OK ? ech_exact_sum_populate(reader->sum) : status;
 }
 
-static ech_status begin_values(ech_update_reader *reader)
+static ech_status make_value_room(ech_update_reader *reader)
 {
     if (reader->values.values == NULL) {
         reader->values.values = ech_calloc(reader->layout->value_count, sizeof(float));
@@ -84,6 +76,11 @@ static ech_status begin_values(ech_update_reader *reader)
                                                                             : ECH_ERR_MEMORY;
 }
 
+ech_status ech_update_reader_make_room(ech_update_reader *reader, ech_codec codec)
+{
+    return codec == ECH_CODEC_EXACT ? make_sum_room(reader) : make_value_room(reader);
+}
+
 ech_status ech_update_reader_begin(ech_update_reader *reader,
                                    const ech_update_expectation *expectation)
 {
@@ -91,11 +88,14 @@ ech_status ech_update_reader_begin(ech_update_reader *reader,
     reader->report_count = 0;
     reader->place = (ech_update_place){0};
     reader->has_counters = false;
-    const ech_status status = make_report_room(reader, expectation->worker_count);
-    if (status != ECH_OK) {
-        return status;
+    ech_status status = make_report_room(reader, expectation->worker_count);
+    if (status == ECH_OK) {
+        status = ech_update_reader_make_room(reader, expectation->codec);
     }
-    return expectation->codec == ECH_CODEC_EXACT ? begin_sum(reader) : begin_values(reader);
+    if (status == ECH_OK && expectation->codec == ECH_CODEC_EXACT) {
+        status = ech_exact_sum_begin(reader->sum, expectation->weight_bound);
+    }
+    return status;
 }
 
 static ech_status take_reports(ech_update_reader *reader, const void *raw, size_t bytes)
