@@ -14,6 +14,7 @@
 #include "apps/run/launch.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/mpi/guard.h"
 
 enum {
     KEY_RANKS = 'n',
@@ -208,7 +209,7 @@ int ech_cmd_run(int argc, char **argv)
     ech_fit_line_init(&line.fit);
     line.plan.fit = &line.fit.arguments;
     parse(argc, argv, &line);
-    if (getenv("PMI_RANK") != NULL || getenv("PMIX_RANK") != NULL) {
+    if (ech_guard_is_launched()) {
         return ech_command_exit(
             ech_fail(ECH_ERR_CONFIG, "echelon run starts the ranks itself: expected to be started "
                                      "by itself, not by mpiexec or srun"));

@@ -186,10 +186,11 @@ static void copy_name(char *to, const char *from)
     to[length] = '\0';
 }
 
-/* As the launcher tells its processes; -1 if there is none. */
+/* As a launcher tells its processes; -1 if there is none. Not SLURM_PROCID: a batch script has it
+ * too, which starts the ranks itself. */
 static int32_t launched_rank(void)
 {
-    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID", "PALS_RANKID"};
+    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "PALS_RANKID"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *text = getenv(names[i]);
         if (text != NULL && text[0] >= '0' && text[0] <= '9') {

@@ -48,6 +48,18 @@ Test(bench_round, both_variants_return_every_workers_whole_update)
     free(hashes[1]);
 }
 
+/* Slurm gives a batch script the variables of a task. */
+Test(bench_round, a_batch_script_is_no_launcher)
+{
+    static const char *const environment[] = {"SLURM_PROCID=0", NULL};
+    static const char *const arguments[] = {"bench",     "round", "--model",   "tinynet",
+                                            "--workers", "2",     "--variant", "processes",
+                                            "--rounds",  "1",     NULL};
+    ech_child_result result = program_run_environment(environment, arguments);
+    cr_expect_eq(result.exit_code, 0, "%d: %s", result.exit_code, result.errors);
+    ech_child_result_free(&result);
+}
+
 Test(bench_round, a_launcher_with_another_number_of_ranks_is_refused)
 {
     static const char *const arguments[] = {
