@@ -184,7 +184,12 @@ ech_status ech_fit_prepare_folder(const ech_fit_arguments *arguments)
         return refuse_folder(arguments->folder, "cannot be made");
     }
     struct stat folder;
-    if (access(arguments->folder, W_OK | X_OK) != 0 || stat(arguments->folder, &folder) != 0) {
+    const bool is_there = stat(arguments->folder, &folder) == 0;
+    if (is_there && !S_ISDIR(folder.st_mode)) {
+        return ech_fail(ECH_ERR_CONFIG, "--out %s: expected a folder, a file is there",
+                        arguments->folder);
+    }
+    if (!is_there || access(arguments->folder, W_OK | X_OK) != 0) {
         return refuse_folder(arguments->folder, "cannot be written");
     }
     if ((folder.st_mode & S_IWOTH) != 0) {

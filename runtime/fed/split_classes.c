@@ -79,8 +79,9 @@ ech_status ech_split_classes(const ech_split_data *data, uint32_t worker_count,
         return status;
     }
     if (classes_each == 0 || classes_each > data->class_count) {
-        return ech_fail(ECH_ERR_CONFIG, "split: %u classes a worker of %u there are", classes_each,
-                        data->class_count);
+        return ech_fail(ECH_ERR_CONFIG,
+                        "split: expected 1 to %u classes a worker, as there are, got %u",
+                        data->class_count, classes_each);
     }
     uint32_t *begins = NULL;
     uint32_t *items = NULL;

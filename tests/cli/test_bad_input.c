@@ -233,3 +233,13 @@ Test(bad_input, of_a_folder_that_everybody_may_write_into)
     cr_expect_eq(ech_test_count_entries(out), 0);
     ech_child_result_free(&result);
 }
+
+Test(bad_input, of_a_file_where_the_folder_should_be)
+{
+    const bad_case good = {0};
+    char file[ECH_TEST_PATH_BYTES];
+    ech_test_write_text(directory, "taken", "", file);
+    ech_child_result result = fit(&good, file);
+    expect_one_line(&result, (const char *const[EXPECTED_MAX]){"taken: expected a folder"});
+    ech_child_result_free(&result);
+}
