@@ -15,7 +15,7 @@ typedef struct {
     char folder[PATH_MAX];
 } file_store;
 
-enum { NAME_BYTES = PATH_MAX + ECH_TRANSFER_KEY_BYTES + 8 };
+enum { NAME_BYTES = PATH_MAX + ECH_TRANSFER_KEY_BYTES + 8, PIECE_BYTES = 1 << 20 };
 
 static ech_status open_folder(const ech_transfer_options *options, void **store)
 {
@@ -59,7 +59,7 @@ static ech_status write_all(int file, const char *path, const char *data, uint64
 {
     for (uint64_t at = 0; at < bytes;) {
         const uint64_t left = bytes - at;
-        const size_t piece = left < ECH_TRANSFER_PIECE_BYTES ? left : ECH_TRANSFER_PIECE_BYTES;
+        const size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
         const ssize_t written = write(file, data + at, piece);
         if (written < 0 && errno != EINTR) {
             return fail_file(path, "cannot write");
@@ -104,7 +104,7 @@ static ech_status read_all(int file, const char *path, char *data, uint64_t byte
     }
     for (uint64_t at = 0; at < bytes;) {
         const uint64_t left = bytes - at;
-        const size_t piece = left < ECH_TRANSFER_PIECE_BYTES ? left : ECH_TRANSFER_PIECE_BYTES;
+        const size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
         const ssize_t got = read(file, data + at, piece);
         if (got == 0 || (got < 0 && errno != EINTR)) {
             return got == 0 ? ech_fail(ECH_ERR_FORMAT, "%s: ends after %llu of %llu bytes", path,

@@ -7,7 +7,7 @@
 
 #include "runtime/fed/transfer.h"
 
-enum { ECH_TRANSFER_KEY_BYTES = 128, ECH_TRANSFER_PIECE_BYTES = 1 << 20 };
+enum { ECH_TRANSFER_KEY_BYTES = 128 };
 
 /** One way to keep values by name. Each call is one attempt. */
 typedef struct {

@@ -11,9 +11,16 @@
 #include "runtime/base/text.h"
 
 /* A value is cut into pieces, each under a key of its own: a string of Redis holds 512 MiB, and
- * small ones reuse the server's memory. Several commands are under way at once. What a run that
- * died has left behind expires. */
-enum { HOST_BYTES = 256, PIECES_UNDER_WAY = 8, TIMEOUT_SECONDS = 60, PORT_MAX = 65535 };
+ * small ones reuse the server's memory. With the server's header a piece fills a MiB: one more
+ * byte, and its allocator counts a quarter more, also towards maxmemory. Several commands are under
+ * way at once. What a run that died has left behind expires. */
+enum {
+    HOST_BYTES = 256,
+    PIECE_BYTES = (1 << 20) - 64,
+    PIECES_UNDER_WAY = 8,
+    TIMEOUT_SECONDS = 60,
+    PORT_MAX = 65535
+};
 #define EXPIRY_SECONDS "604800"
 
 typedef struct {
@@ -29,16 +36,16 @@ typedef struct {
 
 static piece piece_at(const char *key, uint64_t number, uint64_t bytes)
 {
-    piece cut = {.offset = number * ECH_TRANSFER_PIECE_BYTES};
+    piece cut = {.offset = number * PIECE_BYTES};
     const uint64_t left = bytes - cut.offset;
-    cut.bytes = left < ECH_TRANSFER_PIECE_BYTES ? left : ECH_TRANSFER_PIECE_BYTES;
+    cut.bytes = left < PIECE_BYTES ? left : PIECE_BYTES;
     snprintf(cut.key, sizeof cut.key, "%s:%" PRIu64, key, number);
     return cut;
 }
 
 static uint64_t count_pieces(uint64_t bytes)
 {
-    return (bytes + ECH_TRANSFER_PIECE_BYTES - 1) / ECH_TRANSFER_PIECE_BYTES;
+    return (bytes + PIECE_BYTES - 1) / PIECE_BYTES;
 }
 
 static ech_status fail_context(const redis_store *store)
