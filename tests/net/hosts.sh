@@ -7,7 +7,9 @@
 #                                            (or set ECH_BUILD)
 #
 # 1. The federation ends without a deadline, with the hash of one job.
-# 2. A link that is cut for 20 s in mid-transfer: the same hash, and the bytes of a resumed transfer.
+# 2. A link that is cut in the middle of the model for 20 s, and in the middle of the update for 40,
+#    longer than a site waits before it joins again: the same hash, and the bytes of resumed
+#    transfers.
 # 3. A round of TinyNet takes at most two round trips and 2 ms, where a trip is 20 ms each way.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -120,26 +122,38 @@ slow() {
   fi
 }
 
+# cut_at tx|rx BYTES SECONDS: when the leader has sent so much to the east, or received from it.
+cut_at() {
+  until [ "$(ip netns exec "$tag-leader" cat "/sys/class/net/$tag-el/statistics/$1_bytes")" -gt "$2" ]; do
+    kill -0 "${jobs_pids[0]}"
+    sleep 0.1
+  done
+  kill -USR1 "${link[east]}"
+  sleep "$3"
+  kill -USR2 "${link[east]}"
+}
+
 cut() {
-  local expected model sent
+  local expected model up down
   write_config mcmahancnn 1 0
   expected=$(one_job_hash)
+  model=$((4 * 1663370))
+  lay_link east 100 10 2500000
   start_sites
   prefix=(ip netns exec "$tag-leader")
   run_leader "tcp://*:5555" --overwrite &
   jobs_pids+=($!)
-  until [ "$(grep -c 'has joined' "$folder/log" 2>/dev/null)" = 2 ]; do sleep 0.1; done
-  sleep 20
-  kill -USR1 "${link[east]}"
-  sleep 20
-  kill -USR2 "${link[east]}"
+  cut_at tx $((model / 2)) 20
+  cut_at rx "$model" 40
   wait "${jobs_pids[@]}" || fail "a job did not end well"
   jobs_pids=()
   [ "$(hash_of_log)" = "$expected" ] || fail "after the cut another hash than $expected"
-  model=$((4 * 1663370))
-  sent=$(bytes raw_down_bytes)
-  echo "a cut of 20 s: $sent bytes of models for two sites of $model"
-  [ "$sent" -lt $((model * 2 + model * 85 / 100)) ] || fail "a transfer was begun again"
+  down=$(bytes raw_down_bytes)
+  up=$(bytes wire_up_bytes)
+  grep -q 'east has joined again' "$folder/log" || fail "the site did not join again"
+  echo "cuts of 20 and 40 s: $down bytes of models for two sites of $model, $up of updates"
+  [ "$down" -lt $((model * 2 + model * 85 / 100)) ] || fail "a model was begun again"
+  [ "$up" -lt $((2 * (model * 2 + model * 85 / 100))) ] || fail "an update was begun again"
 }
 
 # Two round trips and 2 ms, in the best of the rounds: others share the processor.
