@@ -21,7 +21,8 @@ static const ech_option options[] = {
      .type = ECH_OPTION_INTEGER,
      .least = 1,
      .most = UINT32_MAX,
-     .help = "workers that take part in a round, instead of a share of them"},
+     .help = "workers that take part in a round, instead of a share of them; all where there are "
+             "fewer"},
     {.key = "strategy.selection",
      .type = ECH_OPTION_CHOICE,
      .choices = "uniform|bernoulli|size|round-robin",
