@@ -135,6 +135,32 @@ static size_t list_apps(const fit_job *job, const char *names[APP_NAMES_MAX])
     return count;
 }
 
+/* All but the names and facts. */
+static ech_fit_output_options output_options_of(fit_job *job)
+{
+    const ech_fit_base *base = &job->base;
+    const bool is_timeless = base->options.async.is_virtual && base->options.async.replay == NULL;
+    return (ech_fit_output_options){
+        .folder = base->arguments->folder,
+        .config = base->config_text,
+        .engines = base->engines,
+        .resume = job->rounds_done > 0 ? &job->mark : NULL,
+        .layout = base->layout,
+        .strategy = base->strategy,
+        .keepers = keepers_of(job),
+        .rounds_done = job->rounds_done,
+        .rounds = base->options.rounds,
+        .checkpoint_every = base->options.checkpoint.every,
+        .checkpoint_seconds = base->options.checkpoint.seconds,
+        .checkpoint_keep = base->options.checkpoint.keep,
+        .goes_on = base->options.checkpoint.goes_on,
+        .epochs = base->options.train.epochs,
+        .deadline = &job->deadline,
+        .start_ns = is_timeless ? 0 : job->start_wall_ns,
+        .totals = &job->totals,
+    };
+}
+
 static ech_status create_output(fit_job *job)
 {
     ech_status status =
@@ -146,34 +172,13 @@ static ech_status create_output(fit_job *job)
     }
     job->totals.rounds = job->rounds_done;
     fact_list facts = {.count = 0};
-    list_facts(job, &facts);
     const char *names[APP_NAMES_MAX];
-    const size_t app_count = list_apps(job, names);
-    const ech_fit_output_options options = {
-        .folder = job->base.arguments->folder,
-        .config = job->base.config_text,
-        .engines = job->base.engines,
-        .machine = facts.facts,
-        .machine_count = facts.count,
-        .app_names = names,
-        .app_count = app_count,
-        .resume = job->rounds_done > 0 ? &job->mark : NULL,
-        .layout = job->base.layout,
-        .strategy = job->base.strategy,
-        .keepers = keepers_of(job),
-        .rounds_done = job->rounds_done,
-        .rounds = job->base.options.rounds,
-        .checkpoint_every = job->base.options.checkpoint.every,
-        .checkpoint_seconds = job->base.options.checkpoint.seconds,
-        .checkpoint_keep = job->base.options.checkpoint.keep,
-        .goes_on = job->base.options.checkpoint.goes_on,
-        .epochs = job->base.options.train.epochs,
-        .deadline = &job->deadline,
-        .start_ns = job->base.options.async.is_virtual && job->base.options.async.replay == NULL
-                        ? 0
-                        : job->start_wall_ns,
-        .totals = &job->totals,
-    };
+    list_facts(job, &facts);
+    ech_fit_output_options options = output_options_of(job);
+    options.machine = facts.facts;
+    options.machine_count = facts.count;
+    options.app_names = names;
+    options.app_count = list_apps(job, names);
     status = ech_fit_output_create(job->base.io, &options, &job->output);
     if (status == ECH_OK) {
         ech_fit_process_observe(job->process, ech_fit_output_observer(job->output));

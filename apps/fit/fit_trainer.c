@@ -69,6 +69,34 @@ static ech_status fetch_batch(void *user, const uint32_t *numbers, uint32_t coun
     return status;
 }
 
+static ech_status train_on(ech_fit_trainer *trainer, const ech_train_request *request,
+                           const ech_fit_worker *own, ech_state_view global, ech_state update,
+                           ech_training_result *done)
+{
+    const ech_samples samples = samples_of(&own->part);
+    batch_source source = {trainer->data, request->worker};
+    ech_training training = trainer->training;
+    training.epochs = request->epochs;
+    training.optimizer.proximal = request->proximal;
+    const ech_training_job job = {
+        .seed = request->seed,
+        .round = request->round,
+        .worker = request->worker,
+        .samples = &samples,
+        .indices = own->indices,
+        .index_count = own->count,
+        .fetch = own->in_batches ? fetch_batch : NULL,
+        .fetch_user = &source,
+        .training = &training,
+        .start = global,
+        .correction = request->correction,
+        .gradient_term = request->gradient_term,
+        .yield = request->yield,
+        .yield_user = request->yield_user,
+    };
+    return ech_learner_train(trainer->learner, &job, update, done);
+}
+
 static ech_status train(void *self, const ech_train_request *request, ech_state_view global,
                         ech_state update, ech_train_result *result)
 {
@@ -84,29 +112,8 @@ static ech_status train(void *self, const ech_train_request *request, ech_state_
     if (status != ECH_OK) {
         return status;
     }
-    const ech_samples samples = samples_of(&own.part);
-    batch_source source = {trainer->data, request->worker};
-    ech_training training = trainer->training;
-    training.epochs = request->epochs;
-    training.optimizer.proximal = request->proximal;
-    const ech_training_job job = {
-        .seed = request->seed,
-        .round = request->round,
-        .worker = request->worker,
-        .samples = &samples,
-        .indices = own.indices,
-        .index_count = own.count,
-        .fetch = own.in_batches ? fetch_batch : NULL,
-        .fetch_user = &source,
-        .training = &training,
-        .start = global,
-        .correction = request->correction,
-        .gradient_term = request->gradient_term,
-        .yield = request->yield,
-        .yield_user = request->yield_user,
-    };
     ech_training_result done = {0};
-    status = ech_learner_train(trainer->learner, &job, update, &done);
+    status = train_on(trainer, request, &own, global, update, &done);
     result->steps = done.steps;
     result->loss = done.loss;
     result->accuracy = done.accuracy;

@@ -283,30 +283,13 @@ static ech_status set_sinks(ech_executor *executor, mpi_backend *backend)
     return status;
 }
 
-static ech_status mpi_create(ech_executor *executor)
+/* Collective: after each step all ranks know whether all did it. */
+static ech_status open_backend(ech_executor *executor, mpi_backend *backend)
 {
-    ech_machine *machine = executor->options.machine;
-    if (machine == NULL) {
-        return ech_fail(ECH_ERR_ARGUMENT, "the mpi executor needs a machine");
-    }
+    ech_machine *machine = backend->machine;
     ech_comm *comm = ech_machine_comm(machine);
-    mpi_backend *backend = ech_calloc(1, sizeof *backend);
-    executor->backend = backend;
-    ech_status status = ech_comm_agree(comm, backend == NULL ? ECH_ERR_MEMORY : ECH_OK);
-    if (status != ECH_OK || backend == NULL) {
-        return status;
-    }
-    backend->machine = machine;
-    executor->rank = ech_machine_rank(machine);
-    executor->ranks = ech_machine_rank_count(machine);
-    executor->host = ech_machine_host(machine);
-    executor->hosts = ech_machine_host_count(machine);
-    status = check_apps(comm, executor->apps);
-    if (status != ECH_OK) {
-        return status;
-    }
     ech_pool_shape shape;
-    status = ech_comm_agree(comm, shape_of(executor, machine, &shape));
+    ech_status status = ech_comm_agree(comm, shape_of(executor, machine, &shape));
     if (status == ECH_OK) {
         status = ech_window_create(machine, "task pool", ech_pool_bytes(&shape), false,
                                    &backend->window);
@@ -330,6 +313,28 @@ static ech_status mpi_create(ech_executor *executor)
             ech_comm_agree(comm, executor->rank == 0 ? ech_memo_load(&executor->memo) : ECH_OK);
     }
     return status;
+}
+
+static ech_status mpi_create(ech_executor *executor)
+{
+    ech_machine *machine = executor->options.machine;
+    if (machine == NULL) {
+        return ech_fail(ECH_ERR_ARGUMENT, "the mpi executor needs a machine");
+    }
+    ech_comm *comm = ech_machine_comm(machine);
+    mpi_backend *backend = ech_calloc(1, sizeof *backend);
+    executor->backend = backend;
+    ech_status status = ech_comm_agree(comm, backend == NULL ? ECH_ERR_MEMORY : ECH_OK);
+    if (status != ECH_OK || backend == NULL) {
+        return status;
+    }
+    backend->machine = machine;
+    executor->rank = ech_machine_rank(machine);
+    executor->ranks = ech_machine_rank_count(machine);
+    executor->host = ech_machine_host(machine);
+    executor->hosts = ech_machine_host_count(machine);
+    status = check_apps(comm, executor->apps);
+    return status == ECH_OK ? open_backend(executor, backend) : status;
 }
 
 static void mpi_destroy(ech_executor *executor)
