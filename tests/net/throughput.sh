@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a remote site gets through beside bare libzmq with CURVE: rounds of ResNet-152 without
-# training, its model down and its exact sum up, and as many bytes in messages of the size of a
-# chunk, in turn. Between two hosts made of network namespaces where it may make them (root,
+# training, its model down and its exact sum up, and as many messages of the size of a chunk, in
+# turn. Between two hosts made of network namespaces where it may make them (root,
 # iproute2), else on loopback; two cores are enough, of which each side needs one.
 #
 #   tests/net/throughput.sh [PAIRS]     of runs (3); build/release must be built (or ECH_BUILD)
@@ -9,7 +9,7 @@
 # Prints GB/s, and in the end the medians; less than 90 % of bare libzmq, either way, fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-readonly pairs=${1:-3} rounds=3 messages=2760 least=0.9 tag=ech$$
+readonly pairs=${1:-3} rounds=3 chunks_down=921 chunks_up=1838 least=0.9 tag=ech$$
 # shellcheck source=tests/faults/common.sh
 . tests/faults/common.sh
 # shellcheck source=tests/net/common.sh
@@ -33,13 +33,13 @@ make_hosts() {
     ip -n "$tag-site" addr add 10.78.1.2/24 dev "$tag-s" && ip -n "$tag-site" link set "$tag-s" up
 }
 
+# bare WAY MESSAGES
 bare() {
-  "${on_leader[@]}" "$build/tests/curve_rate" receive "tcp://$address:$port" "$messages" \
-    >"$folder/rate" &
+  "${on_leader[@]}" "$build/tests/curve_rate" receive "tcp://$address:$port" "$2" >"$folder/rate" &
   sleep 0.3
-  "${on_site[@]}" "$build/tests/curve_rate" send "tcp://$address:$port" "$messages"
+  "${on_site[@]}" "$build/tests/curve_rate" send "tcp://$address:$port" "$2"
   wait $!
-  tee -a "$folder/bare" <"$folder/rate"
+  tee -a "$folder/bare-$1" <"$folder/rate"
 }
 
 # GB/s of each round: down from its start until the site has the model, up from the update's first
@@ -88,10 +88,10 @@ checkpoint: {every: 0}
 sites: {compression: none}
 END
 for ((pair = 0; pair < pairs; pair++)); do
-  echo "bare $(bare) GB/s; a site, down/up:$(through_site) GB/s"
+  echo "bare $(bare down $chunks_down)/$(bare up $chunks_up) GB/s; a site, down/up:$(through_site) GB/s"
 done
 for way in down up; do
-  awk -v way="$way" -v site="$(median "$way")" -v bare="$(median bare)" -v least="$least" \
+  awk -v way="$way" -v site="$(median "$way")" -v bare="$(median "bare-$way")" -v least="$least" \
     -v where="$where" 'BEGIN {
       printf "%s, %s: %.3f GB/s, bare libzmq %.3f: %.0f %%\n", where, way, site, bare, 100 * site / bare
       exit site < least * bare }' || failures=$((failures + 1))
