@@ -119,6 +119,47 @@ Test(record, what_was_written_is_read)
     ech_record_close(&record);
 }
 
+typedef struct {
+    uint32_t rows;  /* that came, in their order */
+    uint32_t calls; /* with them */
+    uint32_t calls_max;
+} visit;
+
+static ech_status visit_history(void *self, const void *rows, size_t count)
+{
+    visit *seen = self;
+    const ech_history_row *row = rows;
+    for (size_t i = 0; i < count; i++, seen->rows++) {
+        const ech_history_row expected = history_row(seen->rows);
+        cr_assert_arr_eq(&row[i], &expected, sizeof expected, "row %u", seen->rows);
+    }
+    return ++seen->calls < seen->calls_max ? ECH_OK : ECH_ERR_INTERRUPTED;
+}
+
+Test(record, a_long_table_is_visited_piece_by_piece_until_the_visitor_has_enough)
+{
+    enum { ROWS = 70000, ASKED = 66000 };
+    create();
+    append_history(0, ROWS);
+    cr_assert_eq(ech_record_finish(writer, true), ECH_OK, "%s", ech_status_message());
+    ech_record *record = open_record();
+    visit all = {.calls_max = UINT32_MAX};
+    cr_expect_eq(ech_record_visit(record, ECH_RECORD_HISTORY, ASKED, visit_history, &all), ECH_OK);
+    cr_expect_eq(all.rows, ASKED);
+    cr_expect_gt(all.calls, 1, "all rows are in memory at once");
+    visit part = {.calls_max = 1};
+    cr_expect_eq(ech_record_visit(record, ECH_RECORD_HISTORY, ASKED, visit_history, &part),
+                 ECH_ERR_INTERRUPTED);
+    cr_expect_eq(part.calls, 1);
+    visit none = {.calls_max = 1};
+    cr_expect_eq(ech_record_visit(record, ECH_RECORD_SITES, 0, visit_history, &none), ECH_OK);
+    cr_expect_eq(none.calls, 0);
+    visit beyond = {.calls_max = UINT32_MAX};
+    cr_expect_eq(ech_record_visit(record, ECH_RECORD_HISTORY, ROWS + 1, visit_history, &beyond),
+                 ECH_ERR_ARGUMENT);
+    ech_record_close(&record);
+}
+
 Test(record, a_fact_that_the_end_knows_is_added)
 {
     create();
