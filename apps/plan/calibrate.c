@@ -139,6 +139,14 @@ static ech_status run_point(const rounds_work *work, const point_samples *point,
     return ech_short_run_rounds(work->runs, manner, sets, count, result);
 }
 
+/* Of hardly a model: what is left is the program's and MPI's. Another job on the host shares the
+ * libraries' pages, and makes a host's part of them smaller. */
+static void note_memory(const ech_short_result *result, ech_calibration_rounds *out)
+{
+    out->rank_bytes = result->rank_bytes > out->rank_bytes ? result->rank_bytes : out->rank_bytes;
+    out->host_bytes = result->host_bytes > out->host_bytes ? result->host_bytes : out->host_bytes;
+}
+
 static ech_status sample_point(rounds_work *work, point_samples *point)
 {
     ech_short_result result;
@@ -155,9 +163,8 @@ static ech_status sample_point(rounds_work *work, point_samples *point)
     for (uint32_t i = 1; i < result.round_count; i++) {
         point->later[point->later_count++] = result.rounds[i];
     }
-    if (point == &work->points[0]) { /* hardly a model: what is left is the program's and MPI's */
-        work->out->rank_bytes = result.rank_bytes;
-        work->out->host_bytes = result.host_bytes;
+    if (point == &work->points[0]) {
+        note_memory(&result, work->out);
     }
     return ECH_OK;
 }
