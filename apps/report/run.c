@@ -327,7 +327,8 @@ static void add_differences(const ech_runs *runs, const ech_run *run, const labe
     }
     const char *ranks = ech_run_fact(run, "ranks");
     if (ranks != NULL && ranks_differ(runs)) {
-        ech_buffer_format(label, "%s%s ranks", label->length > 0 ? ", " : "", ranks);
+        ech_buffer_format(label, "%s%s rank%s", label->length > 0 ? ", " : "", ranks,
+                          strcmp(ranks, "1") == 0 ? "" : "s");
     }
 }
 

@@ -247,6 +247,17 @@ static ech_status label_samples(const ech_runs *runs, ech_scaling_kind kind, sam
     return status;
 }
 
+/* Runs may differ in size without one that is repeated in another: then there is no curve. */
+static bool has_a_curve(const ech_scaling *scaling)
+{
+    for (size_t i = 0; i < scaling->count; i++) {
+        if (scaling->curves[i].count > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 ech_status ech_scaling_create(const ech_runs *runs, ech_scaling *out)
 {
     *out = (ech_scaling){0};
@@ -262,6 +273,9 @@ ech_status ech_scaling_create(const ech_runs *runs, ech_scaling *out)
         out->kind = kind;
         status = label_samples(runs, kind, samples, count);
         status = status == ECH_OK ? add_curves(out, samples, count) : status;
+    }
+    if (status == ECH_OK && !has_a_curve(out)) {
+        ech_scaling_free(out);
     }
     for (size_t i = 0; i < count; i++) {
         ech_free(samples[i].label);

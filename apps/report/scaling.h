@@ -13,7 +13,7 @@
 #include "apps/report/run.h"
 
 typedef enum {
-    ECH_SCALING_NONE,   /* the runs differ neither in ranks nor in workers */
+    ECH_SCALING_NONE,   /* no two runs differ in ranks or in workers alone */
     ECH_SCALING_STRONG, /* over ranks, the work is the same: ideal time falls as 1 / ranks */
     ECH_SCALING_WEAK,   /* over workers, as many of them a rank: ideal time is constant */
     ECH_SCALING_POOLED, /* over workers on the same ranks: ideal time grows with the workers */

@@ -156,6 +156,16 @@ static const char *draw(const char *name)
     return text;
 }
 
+/* Each size is another experiment: a point of its own is no curve. */
+Test(report_scaling, sizes_that_differ_in_more_than_size_are_no_study)
+{
+    add_run("m", 2, 64, 4.0, 1);
+    add_run("n", 8, 64, 2.0, 1);
+    study_runs();
+    cr_expect_eq(study.kind, ECH_SCALING_NONE);
+    cr_expect_eq(study.count, 0);
+}
+
 Test(report_scaling, the_report_draws_it_with_what_others_published)
 {
     add_run("resnet18", 2, 2, 1.0, 1);
