@@ -30,6 +30,10 @@ typedef struct {
     int32_t rank_high;
     app_sums *apps; /* app_count, the last for tasks of unknown apps */
     size_t app_count;
+    bool ran[APPS_MAX];          /* by app */
+    uint32_t number[APPS_MAX];   /* of those that ran, in their order */
+    const char *names[APPS_MAX]; /* by that number */
+    size_t ran_count;
     ech_histogram wait;
     ech_histogram busy;
     ech_schedule *schedule;
@@ -40,6 +44,11 @@ typedef struct {
 static bool is_sound(const ech_task_row *row)
 {
     return row->queued_ns <= row->started_ns && row->started_ns <= row->ended_ns && row->rank >= 0;
+}
+
+static size_t app_of(const task_sums *sums, const ech_task_row *row)
+{
+    return row->app < sums->app_count ? row->app : sums->app_count - 1;
 }
 
 static ech_status measure_rows(void *user, const void *rows, size_t count)
@@ -54,6 +63,7 @@ static ech_status measure_rows(void *user, const void *rows, size_t count)
         sums->begin_ns = first || row->queued_ns < sums->begin_ns ? row->queued_ns : sums->begin_ns;
         sums->end_ns = row->ended_ns > sums->end_ns ? row->ended_ns : sums->end_ns;
         sums->rank_high = row->rank > sums->rank_high ? row->rank : sums->rank_high;
+        sums->ran[app_of(sums, row)] = true;
         sums->rows++;
     }
     return ECH_OK;
@@ -66,7 +76,7 @@ static double seconds_between(uint64_t from_ns, uint64_t to_ns)
 
 static void count_row(task_sums *sums, const ech_task_row *row)
 {
-    app_sums *app = &sums->apps[row->app < sums->app_count ? row->app : sums->app_count - 1];
+    app_sums *app = &sums->apps[app_of(sums, row)];
     const double wait_s = seconds_between(row->queued_ns, row->started_ns);
     const double run_s = seconds_between(row->started_ns, row->ended_ns);
     const double queued_s = seconds_between(sums->begin_ns, row->queued_ns);
@@ -79,7 +89,8 @@ static void count_row(task_sums *sums, const ech_task_row *row)
     ech_histogram_add(&app->run, run_s);
     ech_histogram_add(&sums->wait, wait_s);
     ech_histogram_add(&sums->busy, run_s);
-    const ech_schedule_bar bar = {(uint64_t)row->rank, started_s, started_s + run_s, row->app};
+    const ech_schedule_bar bar = {(uint64_t)row->rank, started_s, started_s + run_s,
+                                  sums->number[app_of(sums, row)]};
     ech_schedule_add(sums->schedule, &bar);
     ech_timeline_add(sums->running, started_s, started_s + run_s);
     ech_timeline_add(sums->queued, queued_s, started_s);
@@ -108,11 +119,28 @@ static double rank_count(const task_sums *sums)
     return fmax(ech_run_number(ech_run_fact(sums->run, "ranks"), seen), seen);
 }
 
+static const char *app_name(const task_sums *sums, size_t app)
+{
+    return app + 1 < sums->app_count ? sums->run->info->app_names[app] : "others";
+}
+
+/* So that colours go to apps that there is something to see of. */
+static void number_apps(task_sums *sums)
+{
+    for (size_t i = 0; i < sums->app_count; i++) {
+        if (sums->ran[i]) {
+            sums->number[i] = (uint32_t)sums->ran_count;
+            sums->names[sums->ran_count++] = app_name(sums, i);
+        }
+    }
+}
+
 static ech_status measure(const ech_run *run, task_sums *sums)
 {
     sums->run = run;
-    ech_status status = ech_run_visit(run, ECH_RECORD_TASKS, measure_rows, sums);
     sums->app_count = run->info->app_count < APPS_MAX ? run->info->app_count + 1 : APPS_MAX;
+    ech_status status = ech_run_visit(run, ECH_RECORD_TASKS, measure_rows, sums);
+    number_apps(sums);
     if (status == ECH_OK && sums->rows > 0) {
         sums->apps = ech_calloc(sums->app_count, sizeof *sums->apps);
         status = sums->apps != NULL ? ECH_OK : ECH_ERR_MEMORY;
@@ -156,7 +184,7 @@ static ech_status put_schedule(ech_page *page, const task_sums *sums, size_t num
               .exact = true},
         .y = {.title = "rank"}};
     const ech_schedule_kinds kinds = {
-        .names = sums->run->info->app_names, .count = sums->run->info->app_count, .noun = "app"};
+        .names = sums->names, .count = sums->ran_count, .noun = "app"};
     const ech_rows rows = {.count = (size_t)rank_count(sums)};
     ech_buffer svg = {0};
     ech_buffer csv = {0};
@@ -302,9 +330,8 @@ static void put_apps(ech_page *page, const task_sums *sums)
     snprintf(caption, sizeof caption, "Apps: %s", sums->run->label);
     ech_page_table_open(page, caption, false, heads, sizeof heads / sizeof *heads);
     for (size_t i = 0; i < sums->app_count; i++) {
-        const bool known = i + 1 < sums->app_count;
         if (sums->apps[i].tasks > 0) {
-            put_app(page, known ? sums->run->info->app_names[i] : "others", &sums->apps[i]);
+            put_app(page, app_name(sums, i), &sums->apps[i]);
         }
     }
     ech_page_table_close(page);

@@ -7,7 +7,7 @@
 
 #include "tests/support.h"
 
-enum { TASK_BLOCK = 4096 };
+enum { TRAIN_APP = 8, TASK_BLOCK = 4096 };
 
 static const double start_seconds = 0.5;
 static const uint64_t epoch_ns = 1700000000000000000U;
@@ -80,7 +80,7 @@ static void append_tasks(ech_record_writer *writer, const made_run *run)
             const uint64_t id = first + i;
             const uint64_t begin = epoch_ns + 1000000U * (id / run->ranks);
             rows[i] = (ech_task_row){.id = id,
-                                     .app = id % 10 == 9,
+                                     .app = TRAIN_APP + (id % 10 == 9),
                                      .attempt = id % 200 == 50,
                                      .rank = (int32_t)(id % run->ranks),
                                      .status = id % 100 == 49 ? ECH_ERR_TASK : ECH_OK,
@@ -95,7 +95,8 @@ static void append_tasks(ech_record_writer *writer, const made_run *run)
 
 void make_record(ech_io *io, const char *folder, const char *name, const made_run *run, char *path)
 {
-    static const char *const apps[] = {"train", "evaluate"};
+    static const char *const apps[TRAIN_APP + 2] = {"a", "b", "c",     "d",     "e",
+                                                    "f", "g", "never", "train", "evaluation"};
     char directory[ECH_TEST_PATH_BYTES];
     char ranks[16];
     snprintf(directory, sizeof directory, "%s/%s", folder, name);
@@ -109,7 +110,7 @@ void make_record(ech_io *io, const char *folder, const char *name, const made_ru
                                         .machine = machine,
                                         .machine_count = 3,
                                         .app_names = apps,
-                                        .app_count = 2};
+                                        .app_count = TRAIN_APP + 2};
     ech_record_writer *writer = NULL;
     cr_assert_eq(ech_record_writer_create(io, &options, &writer), ECH_OK, "%s",
                  ech_status_message());

@@ -17,7 +17,7 @@
  * round (sync) or one round after the other (async). Tier d carries 1000 * d bytes up and half of
  * it down, the wire half of both. Task i runs on rank i modulo ranks, for 1 ms, one after the
  * other, all submitted at once; each tenth is an evaluation, each hundredth fails, each two
- * hundredth is a second attempt.
+ * hundredth is a second attempt. Eight apps before these two run nothing.
  */
 typedef struct {
     const char *config; /* YAML */

@@ -155,6 +155,17 @@ Test(report, idle_shares_equal_their_closed_form)
     free(text);
 }
 
+/* There are more apps than colours; most have no task in a run. */
+Test(report, colours_of_tasks_go_to_apps_that_ran)
+{
+    add_run(&(made_run){tree_config, 2, 4, 3, 1, 40, 1.0, false});
+    cr_assert_eq(write_report(true), ECH_OK);
+    xml_document *html = page();
+    cr_expect_not_null(xml_find_text(html, "text", "evaluation"));
+    cr_expect_null(xml_find_text(html, "text", "never"));
+    xml_free(&html);
+}
+
 Test(report, idle_time_is_not_claimed_where_workers_share_ranks)
 {
     add_run(&(made_run){"process: sync\nclock: real\n", 2, 4, 3, 1, 0, 2.0, false});
