@@ -93,9 +93,6 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         if (line->plan.ranks == 0) {
             argp_error(state, "expected -n N, the number of ranks");
         }
-        if (line->fit.keys) {
-            argp_error(state, "--keys: `echelon fit --keys` prints them");
-        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

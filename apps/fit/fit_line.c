@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 enum { KEY_SET = 's', KEY_OUT = 'o', KEY_RESUME = 'r', KEY_JSON = 'j' };
-enum { KEY_OVERWRITE = 256, KEY_UNTIL, KEY_KEYS };
+enum { KEY_OVERWRITE = 256, KEY_UNTIL };
 
 static const struct argp_option options[] = {
     {.name = "set", .key = KEY_SET, .arg = "KEY=VALUE", .doc = "set a key of the configuration"},
@@ -18,7 +18,6 @@ static const struct argp_option options[] = {
      .arg = "SECONDS",
      .doc = "begin no round that would end after this time, in seconds since 1970 (0: no limit)"},
     {.name = "json", .key = KEY_JSON, .doc = "write the totals as one JSON object"},
-    {.name = "keys", .key = KEY_KEYS, .doc = "print all keys of a configuration, and exit"},
     {0},
 };
 
@@ -45,14 +44,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case KEY_JSON:
         line->arguments.json = true;
         return 0;
-    case KEY_KEYS:
-        line->keys = true;
-        return 0;
     case ARGP_KEY_ARG:
         ech_argument_keep(state, "configuration", &line->arguments.config_path, value);
         return 0;
     case ARGP_KEY_END:
-        if (line->arguments.config_path == NULL && !line->keys) {
+        if (line->arguments.config_path == NULL) {
             argp_error(state, "expected a configuration, such as jobs/demo.yaml");
         }
         if (line->arguments.resume && line->arguments.overwrite) {

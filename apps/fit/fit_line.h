@@ -6,7 +6,6 @@
 #define ECH_APPS_FIT_LINE_H
 
 #include <argp.h>
-#include <stdbool.h>
 
 #include "apps/arguments.h"
 #include "apps/fit/fit_job.h"
@@ -14,7 +13,6 @@
 typedef struct {
     ech_fit_arguments arguments; /* its sets are those below */
     const char *sets[ECH_ARGUMENT_SETS_MAX];
-    bool keys; /* the reference of all keys was asked for */
 } ech_fit_line;
 
 /** Nothing given yet. */

@@ -53,6 +53,19 @@ Test(commands, every_command_has_help_of_its_own)
     }
 }
 
+Test(commands, fit_and_scale_print_their_keys)
+{
+    run((const char *[]){"fit", "--keys", NULL});
+    cr_expect_eq(result.exit_code, 0);
+    cr_expect_str_eq(result.errors, "");
+    cr_expect_not_null(strstr(result.output, "\n  train.lr "), "%s", result.output);
+    run((const char *[]){"scale", "--keys", NULL});
+    cr_expect_eq(result.exit_code, 0);
+    cr_expect_not_null(strstr(result.output, "\n  job.walltime "), "%s", result.output);
+    run((const char *[]){"run", "-n", "2", "--keys", NULL});
+    cr_expect_eq(result.exit_code, 2, "%s", result.output);
+}
+
 Test(commands, the_version_is_told)
 {
     run((const char *[]){"--version", NULL});
