@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Set-up shared by jobs/demo.sh and tests/run.sh: Debian packages and the build. Source it from the
 # top of the tree, under bash.
 #
