@@ -42,7 +42,7 @@ enum { MODELS = sizeof grid / sizeof *grid };
  * else on the machine disturbs, are measured again as long as there is time. */
 static const double again_seconds = 90.0;
 static const double short_again_seconds = 60.0;
-static const double short_round_seconds = 0.02;
+static const double short_round_seconds = 0.05;
 
 /* ---- rounds ---- */
 
@@ -224,7 +224,11 @@ static ech_status measure_bandwidth(ech_calibration_rounds *out)
 
 static bool is_short(const point_samples *point)
 {
-    return point->repeats > 0 && ech_round_cost_total(&point->first[0]) < short_round_seconds;
+    bool found = false;
+    for (uint32_t i = 0; i < point->repeats; i++) {
+        found = found || ech_round_cost_total(&point->first[i]) < short_round_seconds;
+    }
+    return found;
 }
 
 /* All points, or those with short rounds. */
