@@ -14,6 +14,10 @@ static const char project[] =
     "add_library(rule MODULE " ECH_SOURCE_DIR "/apps/examples/plugin_rule.c)\n"
     "target_link_libraries(rule PRIVATE Echelon::plugin)\n";
 
+/* A program of sanitized libraries has to be sanitized too: CMake and cc's command lines take it.
+ */
+#define WITH_FLAGS "export CFLAGS='" ECH_TEST_CFLAGS "'; "
+
 static char folder[ECH_TEST_PATH_BYTES];
 
 static void install(void)
@@ -41,7 +45,7 @@ Test(install, a_cmake_project_finds_the_package)
 {
     char path[ECH_TEST_PATH_BYTES];
     ech_test_write_text(folder, "CMakeLists.txt", project, path);
-    ech_test_shell(folder, "cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH=$PWD/here");
+    ech_test_shell(folder, WITH_FLAGS "cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH=$PWD/here");
     ech_test_shell(folder, "cmake --build build");
     expect_to_run("build/program");
     ech_test_shell(folder,
@@ -52,11 +56,11 @@ Test(install, a_cmake_project_finds_the_package)
 Test(install, pkg_config_gives_the_flags_also_after_a_move)
 {
     ech_test_shell(
-        folder,
+        folder, WITH_FLAGS
         "mv here there; export PKG_CONFIG_PATH=$(dirname $(find $PWD -name echelon-task.pc)); "
-        "cc " ECH_SOURCE_DIR "/apps/examples/tree_reduction.c -o program "
+        "cc $CFLAGS " ECH_SOURCE_DIR "/apps/examples/tree_reduction.c -o program "
         "$(pkg-config --cflags --libs echelon-task); "
-        "cc " ECH_SOURCE_DIR "/apps/examples/parameter_sweep.c -o keeps "
+        "cc $CFLAGS " ECH_SOURCE_DIR "/apps/examples/parameter_sweep.c -o keeps "
         "$(pkg-config --cflags --libs echelon-store)");
     expect_to_run("./program");
     ech_test_shell(folder, "./keeps serial memo.h5; test -s memo.h5");
