@@ -173,8 +173,9 @@ static void expect_left(const char *signal, const char *expected)
 {
     char temporary[PATH_BYTES];
     snprintf(temporary, sizeof temporary, "%s/tmp", folder);
-    const char *const arguments[] = {
-        "sh", "-c", killed, "sh", temporary, ECH_BUILD_DIR "/bin/echelon", config, signal, NULL};
+    static const char program[] = ECH_BUILD_DIR "/bin/echelon";
+    const char *const arguments[] = {"sh",    "-c",   killed, "sh", temporary,
+                                     program, config, signal, NULL};
     const char *const environment[] = {cache, NULL};
     const ech_child_options options = {.arguments = arguments,
                                        .environment = environment,
