@@ -14,7 +14,8 @@ static const char project[] =
     "add_library(rule MODULE " ECH_SOURCE_DIR "/apps/examples/plugin_rule.c)\n"
     "target_link_libraries(rule PRIVATE Echelon::plugin)\n";
 
-/* A program of sanitized libraries has to be sanitized too: CMake and cc's command lines take it.
+/* A program of libraries that are sanitized, or count lines, has to be built like them: CMake and
+ * cc's command lines take it.
  */
 #define WITH_FLAGS "export CFLAGS='" ECH_TEST_CFLAGS "'; "
 
