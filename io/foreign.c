@@ -16,10 +16,11 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
-enum { PID_TEXT_BYTES = 16 };
+enum { PID_TEXT_BYTES = 16, EXIT_NOT_STARTED = 127 };
 
 struct ech_foreign {
     const char *path;
+    const char *program; /* the service's */
     uint64_t timeout_ns;
     pid_t child; /* 0: none */
     int socket;
@@ -68,12 +69,18 @@ static int spawn_program(char *const *arguments, int child_socket, pid_t *child)
     return error;
 }
 
-static ech_status spawn(ech_foreign *foreign, const char *program, int child_socket)
+static ech_status fail_to_start(const ech_foreign *foreign, const char *why)
+{
+    return ech_fail(ECH_ERR_SYSTEM, "%s: cannot start its reader %s: %s", foreign->path,
+                    foreign->program, why);
+}
+
+static ech_status spawn(ech_foreign *foreign, int child_socket)
 {
     char parent[PID_TEXT_BYTES];
     char command[] = ECH_FOREIGN_COMMAND;
     char *path = ech_strdup(foreign->path);
-    char *name = ech_strdup(program);
+    char *name = ech_strdup(foreign->program);
     int error = ENOMEM;
     if (path != NULL && name != NULL) {
         snprintf(parent, sizeof parent, "%ld", (long)getpid());
@@ -84,8 +91,7 @@ static ech_status spawn(ech_foreign *foreign, const char *program, int child_soc
     ech_free(path);
     if (error != 0) {
         foreign->child = 0;
-        return ech_fail(ECH_ERR_SYSTEM, "%s: cannot start its reader %s: %s", foreign->path,
-                        program, strerror(error));
+        return fail_to_start(foreign, strerror(error));
     }
     return ECH_OK;
 }
@@ -97,6 +103,7 @@ ech_status ech_foreign_open(const ech_io *io, const char *path, ech_foreign **ou
         return ECH_ERR_MEMORY;
     }
     (*out)->path = path;
+    (*out)->program = ech_io_reader_program(io);
     (*out)->timeout_ns = ech_io_reader_timeout_ns(io);
     int ends[2] = {-1, -1};
     ech_status status = ECH_OK;
@@ -106,7 +113,7 @@ ech_status ech_foreign_open(const ech_io *io, const char *path, ech_foreign **ou
     }
     (*out)->socket = ends[0];
     if (status == ECH_OK) {
-        status = spawn(*out, ech_io_reader_program(io), ends[1]);
+        status = spawn(*out, ends[1]);
         close(ends[1]);
     }
     if (status != ECH_OK) {
@@ -151,6 +158,11 @@ static ech_status child_died(ech_foreign *foreign)
     if (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) {
         return ech_fail(ECH_ERR_FORMAT, "%s: damaged: HDF5 crashed on it (signal %d, %s)",
                         foreign->path, info.si_status, strsignal(info.si_status));
+    }
+    /* posix_spawn may tell so of what it could not start; a loader does, without a library. */
+    if (info.si_status == EXIT_NOT_STARTED) {
+        const bool is_there = access(foreign->program, X_OK) == 0;
+        return fail_to_start(foreign, is_there ? "exit code 127" : strerror(errno));
     }
     return ech_fail(ECH_ERR_FORMAT, "%s: its reader ended with code %d without an answer",
                     foreign->path, info.si_status);
