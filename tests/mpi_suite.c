@@ -8,10 +8,9 @@
 #include <string.h>
 
 #include "runtime/base/child.h"
+#include "tests/limits.h"
 
 enum { CASES_MAX = 128, TEXT_BYTES = 128, OUTPUT_BYTES = 1 << 18, LIST_SECONDS = 20 };
-
-static const uint64_t ns_per_second = 1000000000;
 
 typedef struct {
     char name[TEXT_BYTES];
@@ -36,7 +35,7 @@ static size_t read_list(listed_case *cases)
     ech_child_result list = {0};
     const char *const arguments[] = {ECH_MPI_CASE_PROGRAM, "--list", ECH_MPI_CASE_LAYER, NULL};
     const ech_child_options options = {.arguments = arguments,
-                                       .timeout_ns = LIST_SECONDS * ns_per_second,
+                                       .timeout_ns = ech_test_limit_ns(LIST_SECONDS),
                                        .output_bytes_max = OUTPUT_BYTES};
     cr_assert_eq(ech_child_run(&options, &list), ECH_OK, "%s", ech_status_message());
     cr_assert_eq(list.exit_code, 0, "the list of cases cannot be read");
@@ -62,7 +61,8 @@ static void judge(const listed_case *one, const ech_child_result *result)
     if (result->timed_out || succeeded == has_to_fail) {
         print_output(result);
     }
-    cr_assert_not(result->timed_out, "%s: not done after %d s", one->name, one->seconds);
+    cr_assert_not(result->timed_out, "%s: not done after %u s", one->name,
+                  (unsigned)one->seconds * ech_test_slowness());
     cr_assert_neq(succeeded, has_to_fail, "%s: exit code %d, signal %d", one->name,
                   result->exit_code, result->signal);
     if (has_to_fail && strstr(result->errors, one->fails_with) == NULL) {
@@ -95,7 +95,7 @@ ParameterizedTest(listed_case *one, mpi_cases, runs)
     const char *const environment[] = {cliques, has_environment ? one->environment : NULL, NULL};
     const ech_child_options options = {.arguments = arguments,
                                        .environment = environment,
-                                       .timeout_ns = (uint64_t)one->seconds * ns_per_second,
+                                       .timeout_ns = ech_test_limit_ns((unsigned)one->seconds),
                                        .output_bytes_max = OUTPUT_BYTES};
     ech_child_result result = {0};
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());

@@ -13,10 +13,11 @@
 
 #include "runtime/base/child.h"
 #include "runtime/base/memory.h"
+#include "tests/limits.h"
 
 /* Criterion hangs on a message that is very long. */
 enum { OPEN_DIRECTORIES = 16, SCRIPT_BYTES = 4096, OUTPUT_BYTES = 1 << 20, SHOWN_BYTES = 16000 };
-static const uint64_t script_limit_ns = UINT64_C(120000000000);
+enum { SCRIPT_SECONDS = 120 };
 
 void ech_test_expect_no_leak(void)
 {
@@ -73,8 +74,9 @@ void ech_test_shell(const char *directory, const char *format, ...)
     cr_assert_lt(used + (size_t)length, sizeof script, "a script of over %d bytes", SCRIPT_BYTES);
     ech_child_result result;
     const char *const all[] = {"sh", "-c", script, NULL};
-    const ech_child_options options = {
-        .arguments = all, .timeout_ns = script_limit_ns, .output_bytes_max = OUTPUT_BYTES};
+    const ech_child_options options = {.arguments = all,
+                                       .timeout_ns = ech_test_limit_ns(SCRIPT_SECONDS),
+                                       .output_bytes_max = OUTPUT_BYTES};
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
     cr_assert_eq(result.exit_code, 0, "%s\n%.*s%.*s", script, SHOWN_BYTES, result.output,
                  SHOWN_BYTES, result.errors);

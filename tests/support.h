@@ -26,8 +26,8 @@ void ech_test_write_bytes(const char *directory, const char *name, const void *b
 void ech_test_write_text(const char *directory, const char *name, const char *text,
                          char path[ECH_TEST_PATH_BYTES]);
 
-/** Run a script of /bin/sh in a directory, for at most two minutes: each of its commands has to
- * succeed. */
+/** Run a script of /bin/sh in a directory, for at most two minutes (tests/limits.h): each of its
+ *  commands has to succeed. */
 void ech_test_shell(const char *directory, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -3,11 +3,15 @@
 #include <string.h>
 
 #include "runtime/base/child.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { OUTPUT_BYTES = 4096 };
 
-static const uint64_t long_ns = UINT64_C(30000000000);
+static uint64_t long_ns(void)
+{
+    return ech_test_limit_ns(30);
+}
 
 static ech_child_result result;
 
@@ -30,7 +34,7 @@ static ech_status run(const char *script, uint64_t timeout_ns, size_t output_byt
 
 Test(child, both_streams_and_the_exit_code_come_back)
 {
-    cr_assert_eq(run("echo out; echo err >&2; exit 7", long_ns, OUTPUT_BYTES), ECH_OK);
+    cr_assert_eq(run("echo out; echo err >&2; exit 7", long_ns(), OUTPUT_BYTES), ECH_OK);
     cr_expect_eq(result.exit_code, 7);
     cr_expect_eq(result.signal, 0);
     cr_expect_not(result.timed_out);
@@ -40,21 +44,21 @@ Test(child, both_streams_and_the_exit_code_come_back)
 
 Test(child, a_signal_is_told_apart_from_an_exit)
 {
-    cr_assert_eq(run("kill -9 $$", long_ns, OUTPUT_BYTES), ECH_OK);
+    cr_assert_eq(run("kill -9 $$", long_ns(), OUTPUT_BYTES), ECH_OK);
     cr_expect_eq(result.exit_code, -1);
     cr_expect_eq(result.signal, SIGKILL);
 }
 
 Test(child, much_output_is_cut_and_does_not_block)
 {
-    cr_assert_eq(run("head -c 1000000 /dev/zero | tr '\\0' x", long_ns, 100), ECH_OK);
+    cr_assert_eq(run("head -c 1000000 /dev/zero | tr '\\0' x", long_ns(), 100), ECH_OK);
     cr_expect_eq(result.exit_code, 0);
     cr_expect_eq(strlen(result.output), 100);
 }
 
 Test(child, standard_input_is_empty)
 {
-    cr_assert_eq(run("cat", long_ns, OUTPUT_BYTES), ECH_OK);
+    cr_assert_eq(run("cat", long_ns(), OUTPUT_BYTES), ECH_OK);
     cr_expect_eq(result.exit_code, 0);
     cr_expect_str_eq(result.output, "");
 }
@@ -83,7 +87,7 @@ Test(child, one_that_is_to_stop_is_ended)
 {
     const char *const arguments[] = {"sleep", "1000", NULL};
     cr_assert_eq(ech_child_run(&(ech_child_options){.arguments = arguments,
-                                                    .timeout_ns = long_ns,
+                                                    .timeout_ns = long_ns(),
                                                     .output_bytes_max = OUTPUT_BYTES,
                                                     .should_stop = stop_at_once},
                                &result),
@@ -99,7 +103,7 @@ Test(child, variables_are_added_and_win)
     const char *const environment[] = {"ECH_X=1", "HOME=/nowhere", NULL};
     cr_assert_eq(ech_child_run(&(ech_child_options){.arguments = arguments,
                                                     .environment = environment,
-                                                    .timeout_ns = long_ns,
+                                                    .timeout_ns = long_ns(),
                                                     .output_bytes_max = OUTPUT_BYTES},
                                &result),
                  ECH_OK);
@@ -110,7 +114,8 @@ Test(child, a_program_that_does_not_exist_is_an_error)
 {
     const char *const arguments[] = {"/no/such/program", NULL};
     cr_expect_eq(
-        ech_child_run(&(ech_child_options){.arguments = arguments, .timeout_ns = long_ns}, &result),
+        ech_child_run(&(ech_child_options){.arguments = arguments, .timeout_ns = long_ns()},
+                      &result),
         ECH_ERR_SYSTEM);
     cr_expect_str_eq(ech_status_message(),
                      "cannot start /no/such/program: No such file or directory");

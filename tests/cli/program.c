@@ -12,14 +12,15 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/random.h"
+#include "tests/limits.h"
 
 enum { OUTPUT_BYTES = 1 << 20, PORT_FIRST = 10240, PORT_END = 32768 };
 
-static uint64_t limit_ns = UINT64_C(60000000000);
+static unsigned limit_seconds = 60;
 
 void program_limit(unsigned seconds)
 {
-    limit_ns = seconds * UINT64_C(1000000000);
+    limit_seconds = seconds;
 }
 
 static ech_child_result run(const char *const *environment, const char *const *arguments)
@@ -28,7 +29,7 @@ static ech_child_result run(const char *const *environment, const char *const *a
     const ech_child_options options = {
         .arguments = arguments,
         .environment = environment,
-        .timeout_ns = limit_ns,
+        .timeout_ns = ech_test_limit_ns(limit_seconds),
         .output_bytes_max = OUTPUT_BYTES,
     };
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());

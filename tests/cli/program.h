@@ -11,7 +11,7 @@
 
 enum { PROGRAM_ARGUMENTS_MAX = 40 };
 
-/** Let the programs of this process run for so long instead of a minute. */
+/** Let the programs of this process run for so long instead of a minute (tests/limits.h). */
 void program_limit(unsigned seconds);
 
 /** Run `echelon` with arguments ended by NULL, for at most a minute; the caller frees the result.

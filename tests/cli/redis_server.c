@@ -15,11 +15,12 @@
 #include "runtime/base/child.h"
 #include "runtime/base/clock.h"
 #include "tests/cli/program.h"
+#include "tests/limits.h"
 
 enum { PORT_BYTES = 12, TRIES = 500, OUTPUT_BYTES = 256 };
 
 static const uint64_t pause_ns = UINT64_C(20000000);
-static const uint64_t limit_ns = UINT64_C(10000000000);
+enum { LIMIT_SECONDS = 10 };
 
 static struct sockaddr_in loopback(int port)
 {
@@ -73,8 +74,9 @@ long redis_server_keys(const redis_server *server)
     char port[PORT_BYTES];
     snprintf(port, sizeof port, "%d", server->port);
     const char *const arguments[] = {"redis-cli", "-p", port, "dbsize", NULL};
-    const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = limit_ns, .output_bytes_max = OUTPUT_BYTES};
+    const ech_child_options options = {.arguments = arguments,
+                                       .timeout_ns = ech_test_limit_ns(LIMIT_SECONDS),
+                                       .output_bytes_max = OUTPUT_BYTES};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);
     cr_assert_eq(result.exit_code, 0, "%s", result.errors);

@@ -13,10 +13,11 @@
 
 #include "runtime/base/clock.h"
 #include "tests/cli/program.h"
+#include "tests/limits.h"
 
 enum { CONFIG_BYTES = 1024, LOG_BYTES = 1 << 18, PROCESSES_MAX = 64, LOOK_MS = 5, PLACES = 16 };
 
-static const uint64_t limit_ns = UINT64_C(60000000000);
+enum { LIMIT_SECONDS = 60 };
 
 static const char tree_text[] = "top: {kind: leader, children: [west, east, near]}\n"
                                 "west: {kind: aggregator, %schildren: [w0, w1]}\n"
@@ -236,7 +237,7 @@ static void show_logs(void)
 
 void site_await_text(const site_process *process, const char *text)
 {
-    const uint64_t until_ns = ech_clock_ns() + limit_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LIMIT_SECONDS);
     while (!site_has_text(process, text)) {
         if (ech_clock_ns() > until_ns) {
             show_log(process);
@@ -248,7 +249,7 @@ void site_await_text(const site_process *process, const char *text)
 
 int site_wait(site_process *process)
 {
-    const uint64_t until_ns = ech_clock_ns() + limit_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LIMIT_SECONDS);
     int state = 0;
     while (waitpid(process->pid, &state, WNOHANG) == 0) {
         if (ech_clock_ns() > until_ns) {

@@ -12,13 +12,14 @@
 
 #include "runtime/base/clock.h"
 #include "tests/cli/fit_folder.h"
+#include "tests/limits.h"
 #include "tests/processes.h"
 
 enum { RANKS = 3, VICTIM = 1 };
 
 static const double ends_within_seconds = 5.0;
 static const uint64_t look_every_ns = 10000000;
-static const uint64_t look_for_ns = UINT64_C(30000000000);
+enum { LOOK_FOR_SECONDS = 30 };
 
 static char out_path[FIT_PATH_BYTES];
 
@@ -71,7 +72,7 @@ static pid_t find_victim(void)
 /* Returns when the victim got its signal: the exit code is 0 then. */
 static int kill_once_it_trains(int told)
 {
-    const uint64_t until_ns = ech_clock_ns() + look_for_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LOOK_FOR_SECONDS);
     while (ech_clock_ns() < until_ns) {
         const pid_t victim = ech_test_folder_holds(out_path, "checkpoint-") ? find_victim() : 0;
         if (victim > 0 && kill(victim, SIGKILL) == 0) {

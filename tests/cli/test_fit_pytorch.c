@@ -7,6 +7,7 @@
 
 #include "tests/cli/program.h"
 #include "tests/cli/tiny_data.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { PATH_BYTES = ECH_TEST_PATH_BYTES + 64, IMAGES_OF_10000 = 2 };
@@ -85,7 +86,7 @@ Test(fit_pytorch, classifies_like_pytorch)
     const char *python[] = {
         "/usr/bin/python3", script, checkpoint_path, data_path, "0.5", "0.5", NULL};
     const ech_child_options options = {
-        .arguments = python, .timeout_ns = UINT64_C(120000000000), .output_bytes_max = 4096};
+        .arguments = python, .timeout_ns = ech_test_limit_ns(120), .output_bytes_max = 4096};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
     cr_assert_eq(result.exit_code, 0, "%s", result.errors);

@@ -9,6 +9,7 @@
 #include "tests/cli/fit_folder.h"
 #include "tests/cli/program.h"
 #include "tests/cli/redis_server.h"
+#include "tests/limits.h"
 
 static const char config_text[] = "seed: 4\n"
                                   "data:\n"
@@ -22,7 +23,7 @@ static const char config_text[] = "seed: 4\n"
 
 enum { OUTPUT_BYTES = 1 << 16 };
 
-static const uint64_t child_limit_ns = UINT64_C(60000000000);
+enum { CHILD_SECONDS = 60 };
 
 static char parcels[FIT_PATH_BYTES];
 
@@ -172,7 +173,7 @@ Test(fit_transfer, a_command_beside_a_redis_of_its_own)
     const char *const environment[] = {port, NULL};
     const ech_child_options options = {.arguments = arguments,
                                        .environment = environment,
-                                       .timeout_ns = child_limit_ns,
+                                       .timeout_ns = ech_test_limit_ns(CHILD_SECONDS),
                                        .output_bytes_max = OUTPUT_BYTES};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());

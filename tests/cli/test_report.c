@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/base/child.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 static const char *const program = ECH_BUILD_DIR "/bin/echelon";
@@ -16,7 +17,7 @@ static void expect_refused(const char *const *more, size_t count, const char *me
         arguments[2 + i] = more[i];
     }
     const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = 30000000000U, .output_bytes_max = 1 << 16};
+        .arguments = arguments, .timeout_ns = ech_test_limit_ns(30), .output_bytes_max = 1 << 16};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);
     cr_expect_eq(result.exit_code, 2, "%d", result.exit_code);

@@ -13,11 +13,12 @@
 #include "runtime/base/clock.h"
 #include "tests/cli/fit_folder.h"
 #include "tests/cli/program.h"
+#include "tests/limits.h"
 
 enum { MARK_BYTES = 64 };
 
 static const uint64_t look_every_ns = 5000000;
-static const uint64_t look_for_ns = UINT64_C(30000000000);
+enum { LOOK_FOR_SECONDS = 30 };
 
 static const char *config_path;
 static char out_path[FIT_PATH_BYTES];
@@ -52,7 +53,7 @@ static void find_checkpoint(bool *found)
 
 static void await_checkpoint(void)
 {
-    const uint64_t until_ns = ech_clock_ns() + look_for_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LOOK_FOR_SECONDS);
     bool found = false;
     while (!found && ech_clock_ns() < until_ns) {
         find_checkpoint(&found);
@@ -71,8 +72,9 @@ static pid_t start_killer(const char *mark)
     await_checkpoint();
     static const char program[] = ECH_BUILD_DIR "/tests/kill_rank";
     const char *arguments[] = {program, mark, out_path, "train", "1", "0", NULL};
-    const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = look_for_ns, .output_bytes_max = FIT_PATH_BYTES};
+    const ech_child_options options = {.arguments = arguments,
+                                       .timeout_ns = ech_test_limit_ns(LOOK_FOR_SECONDS),
+                                       .output_bytes_max = FIT_PATH_BYTES};
     ech_child_result result;
     _exit(ech_child_run(&options, &result) == ECH_OK ? result.exit_code : 1);
 }

@@ -11,6 +11,7 @@
 #include "tests/cli/program.h"
 #include "tests/cli/site_jobs.h"
 #include "tests/cli/site_relay.h"
+#include "tests/limits.h"
 
 TestSuite(site_wire, .init = site_jobs_start, .fini = site_jobs_stop);
 
@@ -147,7 +148,7 @@ static uint64_t captured_bytes(void)
 
 static void cut_in_the_middle(void)
 {
-    const uint64_t until_ns = ech_clock_ns() + UINT64_C(60000000000);
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(60);
     while (captured_bytes() < CUT_AT_BYTES && ech_clock_ns() < until_ns) {
         ech_clock_sleep_ns(LOOK_MS * UINT64_C(1000000));
     }

@@ -7,11 +7,12 @@
 
 #include "runtime/base/child.h"
 #include "tests/cli/program.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { PATH_BYTES = ECH_TEST_PATH_BYTES + 64, SETTINGS_MAX = 8, ARGUMENTS_MAX = 20 };
 
-static const uint64_t limit_ns = UINT64_C(240000000000);
+enum { STUDY_SECONDS = 240 };
 static const char published[] = "/usr/share/datasets/fashion-mnist";
 
 static char folder[ECH_TEST_PATH_BYTES];
@@ -70,7 +71,7 @@ static ech_child_result run_study(const study *what)
     }
     const ech_child_options options = {.arguments = arguments,
                                        .environment = environment,
-                                       .timeout_ns = limit_ns,
+                                       .timeout_ns = ech_test_limit_ns(STUDY_SECONDS),
                                        .output_bytes_max = 1 << 20};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());

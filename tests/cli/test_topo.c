@@ -3,6 +3,7 @@
 
 #include "runtime/base/child.h"
 #include "runtime/base/yaml.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 static const char *const program = ECH_BUILD_DIR "/bin/echelon";
@@ -15,7 +16,7 @@ static ech_child_result show(const char *const *more, size_t count)
         arguments[3 + i] = more[i];
     }
     const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = 30000000000U, .output_bytes_max = 1 << 20};
+        .arguments = arguments, .timeout_ns = ech_test_limit_ns(30), .output_bytes_max = 1 << 20};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);
     return result;

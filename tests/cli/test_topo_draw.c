@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "runtime/base/child.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 static const char *const program = ECH_BUILD_DIR "/bin/echelon";
@@ -35,7 +36,7 @@ static ech_child_result draw(const char *name, const char *const *more, size_t c
     }
     const ech_child_options options = {.arguments = arguments,
                                        .environment = environment,
-                                       .timeout_ns = 60000000000U,
+                                       .timeout_ns = ech_test_limit_ns(60),
                                        .output_bytes_max = 1 << 16};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);

@@ -12,6 +12,7 @@
 #include "runtime/fed/site/update.h"
 #include "tests/fed/exact_support.h"
 #include "tests/fed/hub_support.h"
+#include "tests/limits.h"
 
 enum {
     WORKERS = ECH_TEST_HUB_WORKERS,
@@ -22,7 +23,7 @@ enum {
     LOG_BYTES = 1 << 16
 };
 
-static const uint64_t limit_ns = UINT64_C(20000000000);
+enum { LIMIT_SECONDS = 20 };
 
 static char log_path[ECH_TEST_PATH_BYTES + 16];
 static int kept_stderr;
@@ -78,7 +79,7 @@ static void send_frame(ech_wire_frame frame)
 /* Serve both sides until a message of this type has come; false: after `turns` without. */
 static bool await_type(ech_wire_type type, ech_wire_frame *out, int turns)
 {
-    const uint64_t until_ns = ech_clock_ns() + limit_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LIMIT_SECONDS);
     while (turns-- > 0 && ech_clock_ns() < until_ns) {
         ech_dialer_event event = ECH_DIALER_NOTHING;
         const void *message = NULL;
@@ -276,7 +277,7 @@ Test(site_hub, a_site_is_who_its_key_says_and_has_the_workers_of_its_node)
 /* Once all messages have left, of which libzmq's thread frees the last ones. */
 static void expect_held(size_t bytes)
 {
-    const uint64_t until_ns = ech_clock_ns() + limit_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LIMIT_SECONDS);
     ech_wire_frame got;
     while (ech_memory_held_bytes() > bytes && ech_clock_ns() < until_ns) {
         (void)await_type(ECH_WIRE_END, &got, 1);

@@ -14,6 +14,7 @@
 #include "runtime/fed/site/chunk.h"
 #include "tests/fed/exact_support.h"
 #include "tests/fed/hub_support.h"
+#include "tests/limits.h"
 
 enum {
     VALUES = 1 << 24, /* 64 MiB: eight times what may be under way */
@@ -25,7 +26,7 @@ enum {
 };
 
 static const size_t most_bytes = (size_t)64 << 20;
-static const uint64_t limit_ns = UINT64_C(20000000000);
+enum { LIMIT_SECONDS = 20 };
 
 /* What the site has to know. */
 typedef struct {
@@ -136,7 +137,7 @@ static void look(void)
 /* Until the site tells something. @param serves  take what it sends meanwhile. */
 static void await_site(bool serves)
 {
-    const uint64_t until_ns = ech_clock_ns() + limit_ns;
+    const uint64_t until_ns = ech_clock_ns() + ech_test_limit_ns(LIMIT_SECONDS);
     struct pollfd told = {.fd = to_leader[0], .events = POLLIN};
     char letter = 0;
     while (poll(&told, 1, serves ? 0 : TURN_MS) == 0) {

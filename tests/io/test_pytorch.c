@@ -5,6 +5,7 @@
 #include "runtime/base/child.h"
 #include "runtime/base/log.h"
 #include "tests/io/fixture.h"
+#include "tests/limits.h"
 
 enum { VALUES = 24 + 4 + 4 + 4 + 4 + 4, TIMEOUT_SECONDS = 120 };
 
@@ -57,7 +58,7 @@ Test(pytorch, h5py_and_load_state_dict_just_work)
                                      ECH_SOURCE_DIR "/tests/io/load_checkpoint.py",
                                      fixture_path("checkpoint-000007.h5"), NULL};
     const ech_child_options options = {.arguments = arguments,
-                                       .timeout_ns = TIMEOUT_SECONDS * UINT64_C(1000000000),
+                                       .timeout_ns = ech_test_limit_ns(TIMEOUT_SECONDS),
                                        .output_bytes_max = 1 << 16};
     ech_child_result result;
     if (ech_child_run(&options, &result) != ECH_OK || strcmp(result.output, "absent\n") == 0) {

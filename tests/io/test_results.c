@@ -5,6 +5,7 @@
 #include "io/results.h"
 #include "runtime/base/child.h"
 #include "tests/io/fixture.h"
+#include "tests/limits.h"
 
 typedef struct {
     char name[16];
@@ -42,7 +43,7 @@ Test(results, other_programs_read_the_rows)
 {
     const char *const arguments[] = {"h5dump", "-d", "/runs", write(), NULL};
     const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = 30000000000U, .output_bytes_max = 1 << 16};
+        .arguments = arguments, .timeout_ns = ech_test_limit_ns(30), .output_bytes_max = 1 << 16};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
     cr_expect_eq(result.exit_code, 0, "%s", result.errors);

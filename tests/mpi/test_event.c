@@ -6,11 +6,12 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/mpi/event.h"
+#include "tests/limits.h"
 
 enum { WAITERS = 3, LOOKS = 4000 };
 
 static const uint64_t look_every_ns = 1000000;
-static const uint64_t long_ns = 20000000000;
+enum { LONG_SECONDS = 20 };
 static const uint64_t short_ns = 20000000;
 
 static ech_event *event; /* shared with the children of a test */
@@ -29,7 +30,7 @@ static pid_t start_waiter(void)
     const pid_t child = fork();
     if (child == 0) {
         const uint32_t ticket = ech_event_prepare(event);
-        _exit(ech_event_wait(event, ticket, long_ns) ? 0 : 1);
+        _exit(ech_event_wait(event, ticket, ech_test_limit_ns(LONG_SECONDS)) ? 0 : 1);
     }
     cr_assert_gt(child, 0);
     return child;
@@ -56,7 +57,7 @@ Test(mpi_event, a_notify_after_the_ticket_ends_the_wait_at_once)
 {
     const uint32_t ticket = ech_event_prepare(event);
     ech_event_notify(event, 1);
-    cr_expect(ech_event_wait(event, ticket, long_ns));
+    cr_expect(ech_event_wait(event, ticket, ech_test_limit_ns(LONG_SECONDS)));
 }
 
 Test(mpi_event, a_notify_without_waiters_changes_nothing)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/cli/program.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { PATH_BYTES = ECH_TEST_PATH_BYTES + 64 };
@@ -115,7 +116,7 @@ Test(cli_plan, its_job_script_runs_the_job)
     ech_child_result_free(&result);
     const char *const arguments[] = {"bash", script, NULL};
     const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = 60000000000U, .output_bytes_max = 1 << 16};
+        .arguments = arguments, .timeout_ns = ech_test_limit_ns(60), .output_bytes_max = 1 << 16};
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);
     cr_expect_eq(result.exit_code, 0, "%s", result.errors);
     ech_child_result_free(&result);
@@ -179,7 +180,7 @@ static void expect_left(const char *signal, const char *expected)
     const char *const environment[] = {cache, NULL};
     const ech_child_options options = {.arguments = arguments,
                                        .environment = environment,
-                                       .timeout_ns = 60000000000U,
+                                       .timeout_ns = ech_test_limit_ns(60),
                                        .output_bytes_max = 1 << 16};
     ech_child_result result;
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);

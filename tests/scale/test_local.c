@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/cli/program.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { TEXT_BYTES = 1 << 16, PATH_BYTES = ECH_TEST_PATH_BYTES + 64 };
@@ -108,8 +109,9 @@ Test(scale_local, a_run_that_fails_is_named_and_the_others_are_kept)
                         list);
     snprintf(path, sizeof path, "%s/jobs/pooled-r2.sh", out);
     const char *const arguments[] = {"bash", path, NULL};
-    const ech_child_options options = {
-        .arguments = arguments, .timeout_ns = 60000000000U, .output_bytes_max = TEXT_BYTES};
+    const ech_child_options options = {.arguments = arguments,
+                                       .timeout_ns = ech_test_limit_ns(60),
+                                       .output_bytes_max = TEXT_BYTES};
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK);
     cr_expect_eq(result.exit_code, 1);
     cr_expect_not_null(strstr(result.output, "good: done"), "%s", result.output);

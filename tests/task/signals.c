@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "tests/limits.h"
 
 enum { NAP_NS = 1000000, FILE_BYTES = SIGNALS_PATH_BYTES + 64 };
-static const uint64_t limit_ns = UINT64_C(30000000000);
+enum { LIMIT_SECONDS = 30 };
 
 ech_status signals_create(char path[SIGNALS_PATH_BYTES])
 {
@@ -67,7 +68,7 @@ bool signals_heard(const char *path, const char *what, int first, int count)
 ech_status signals_wait(const char *path, const char *what, int first, int count,
                         ech_task_context *context)
 {
-    const uint64_t until = ech_clock_ns() + limit_ns;
+    const uint64_t until = ech_clock_ns() + ech_test_limit_ns(LIMIT_SECONDS);
     while (!signals_heard(path, what, first, count)) {
         if (ech_clock_ns() > until) {
             return ech_fail(ECH_ERR_TIMEOUT, "nobody said '%s'", what);

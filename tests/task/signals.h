@@ -19,8 +19,8 @@ void signals_destroy(const char *path);
 void signals_say(const char *path, const char *what, int number);
 /** Was it said by `first` and the `count - 1` numbers behind it? */
 bool signals_heard(const char *path, const char *what, int first, int count);
-/** Wait until it was; `context` may be NULL, else it yields meanwhile. ECH_ERR_TIMEOUT after 30 s.
- */
+/** Wait until it was; `context` may be NULL, else it yields meanwhile. ECH_ERR_TIMEOUT after 30 s
+ *  (tests/limits.h). */
 ech_status signals_wait(const char *path, const char *what, int first, int count,
                         ech_task_context *context);
 

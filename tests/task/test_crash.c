@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "runtime/base/child.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { OUTPUT_BYTES = 1 << 16 };
-static const uint64_t limit_ns = UINT64_C(60000000000);
+enum { LIMIT_SECONDS = 60 };
 
 static const char program[] = ECH_BUILD_DIR "/tests/task_crash";
 static char folder[ECH_TEST_PATH_BYTES];
@@ -31,8 +32,9 @@ static ech_child_result run(const char *dies)
     snprintf(path, sizeof path, "%s/memo.h5", folder);
     const char *const all[] = {"mpiexec", "-n", "3", program, path, dies, NULL};
     ech_child_result result;
-    const ech_child_options options = {
-        .arguments = all, .timeout_ns = limit_ns, .output_bytes_max = OUTPUT_BYTES};
+    const ech_child_options options = {.arguments = all,
+                                       .timeout_ns = ech_test_limit_ns(LIMIT_SECONDS),
+                                       .output_bytes_max = OUTPUT_BYTES};
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
     cr_assert_not(result.timed_out);
     return result;

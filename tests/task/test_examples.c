@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "runtime/base/child.h"
+#include "tests/limits.h"
 #include "tests/support.h"
 
 enum { OUTPUT_BYTES = 1 << 16, ARGUMENTS_MAX = 8, NUMBERS = 1000 };
-static const uint64_t limit_ns = UINT64_C(60000000000);
+enum { LIMIT_SECONDS = 60 };
 
 TestSuite(examples, .fini = ech_test_expect_no_leak);
 
@@ -42,8 +43,9 @@ static ech_child_result run(const char *program, const char *argument, const cha
     }
     all[count] = executor;
     ech_child_result result;
-    const ech_child_options options = {
-        .arguments = all, .timeout_ns = limit_ns, .output_bytes_max = OUTPUT_BYTES};
+    const ech_child_options options = {.arguments = all,
+                                       .timeout_ns = ech_test_limit_ns(LIMIT_SECONDS),
+                                       .output_bytes_max = OUTPUT_BYTES};
     cr_assert_eq(ech_child_run(&options, &result), ECH_OK, "%s", ech_status_message());
     return result;
 }
