@@ -13,6 +13,14 @@
 
 enum { PATH_BYTES = ECH_TEST_PATH_BYTES + 64 };
 
+/* AddressSanitizer maps a byte beside each eight, and keeps what was freed for a while: measured,
+ * but of no plan. */
+#ifdef __SANITIZE_ADDRESS__
+static const double memory_error = 0.1 + 1.0 / 8;
+#else
+static const double memory_error = 0.1;
+#endif
+
 static char folder[ECH_TEST_PATH_BYTES];
 static char config[ECH_TEST_PATH_BYTES];
 static char cache[PATH_BYTES];
@@ -153,8 +161,8 @@ Test(cli_plan, a_calibration_is_made_once_and_foretells_the_memory)
     ech_child_result done = run(1);
     const double planned = program_number(result.output, "rank_bytes");
     const double measured = program_number(done.output, "peak_rss_bytes");
-    cr_expect(fabs(planned - measured) < 0.1 * measured, "%.0f planned, %.0f measured", planned,
-              measured);
+    cr_expect(fabs(planned - measured) < memory_error * measured, "%.0f planned, %.0f measured",
+              planned, measured);
     cr_expect_gt(program_number(done.output, "host_pss_bytes"), 0.0);
     ech_child_result_free(&done);
     ech_child_result_free(&result);
