@@ -6,6 +6,7 @@
 
 #include "apps/fit/fit_base.h"
 #include "apps/fit/fit_process.h"
+#include "apps/memory_probe.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/mpi/guard.h"
@@ -15,7 +16,6 @@
 enum {
     SET_BYTES = 96,
     OWN_SETS = 9,
-    PROBE_VALUES = 1 << 23, /* 128 MiB in all: far beyond a core's caches */
 };
 
 static const uint64_t probe_ns = UINT64_C(300000000);
@@ -142,39 +142,15 @@ static ech_status start(bench_job *bench, const ech_fit_arguments *arguments,
 
 /* ---- what the machine could do ---- */
 
-static double probe(const float *model, float *update, int64_t *sums)
-{
-    const uint64_t begin_ns = ech_clock_ns();
-    uint64_t passes = 0;
-    do {
-        ech_memory_copy(update, model, PROBE_VALUES * sizeof *update);
-        for (size_t i = 0; i < PROBE_VALUES; i++) {
-            uint32_t bits = 0;
-            memcpy(&bits, &update[i], sizeof bits);
-            sums[i] += (int64_t)bits;
-        }
-        passes++;
-    } while (ech_clock_ns() - begin_ns < probe_ns);
-    const double seconds = ech_clock_seconds(ech_clock_ns() - begin_ns);
-    return (double)(passes * PROBE_VALUES * ECH_BENCH_MOVED_BYTES) / seconds;
-}
-
-/* A rank's own arrays; 0 where there is no memory for them. */
+/* A rank's own part; 0 where there is no memory for its arrays. */
 static double probe_rank(void)
 {
-    float *model = ech_calloc(PROBE_VALUES, sizeof *model);
-    float *update = ech_calloc(PROBE_VALUES, sizeof *update);
-    int64_t *sums = ech_calloc(PROBE_VALUES, sizeof *sums);
+    ech_memory_probe *probe = NULL;
     double rate = 0.0;
-    if (model != NULL && update != NULL && sums != NULL) {
-        ech_memory_populate(model, PROBE_VALUES * sizeof *model);
-        ech_memory_populate(update, PROBE_VALUES * sizeof *update);
-        ech_memory_populate(sums, PROBE_VALUES * sizeof *sums);
-        rate = probe(model, update, sums);
+    if (ech_memory_probe_create(1, &probe) == ECH_OK) {
+        rate = ech_memory_probe_measure(probe, probe_ns);
     }
-    ech_free(model);
-    ech_free(update);
-    ech_free(sums);
+    ech_memory_probe_destroy(&probe);
     return rate;
 }
 
@@ -192,7 +168,7 @@ static ech_status measure_bandwidth(bench_job *bench)
     if (status == ECH_OK) {
         status = ech_comm_sum_u64(bench->base.comm, &rate, 1);
     }
-    const double moved_bytes = (double)(bench->result->value_count * ECH_BENCH_MOVED_BYTES);
+    const double moved_bytes = (double)(bench->result->value_count * ECH_PROBE_MOVED_BYTES);
     bench->result->bytes_per_second = (double)rate;
     bench->result->bound_seconds =
         rate > 0 ? moved_bytes * bench->options->workers / (double)rate : 0.0;

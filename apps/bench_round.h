@@ -19,9 +19,6 @@
 
 enum {
     ECH_BENCH_ROUNDS_MAX = 1000,
-    /* For P values a worker reads 4 P bytes and writes 4 P; the sum reads 4 P, reads and writes
-     * 16 P. */
-    ECH_BENCH_MOVED_BYTES = 28,
 };
 
 typedef struct {
@@ -38,7 +35,7 @@ typedef struct {
     ech_fit_totals totals;
     double seconds[ECH_BENCH_ROUNDS_MAX]; /* of each round, in their order */
     uint64_t value_count;
-    double bytes_per_second; /* that the cores in use move with a round's mix of reads and writes */
+    double bytes_per_second; /* that the cores in use move (memory_probe.h) */
     double bound_seconds;    /* of a round, from that */
 } ech_bench_round_result;
 

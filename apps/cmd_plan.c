@@ -98,8 +98,8 @@ static const struct argp_option option_table[] = {
      "local, slurm or pbs: whose job script is written (local)", 0},
     {"out", 'o', "DIR", 0, "write the plan, the job script and what it needs there", 0},
     {"calibrate", KEY_CALIBRATE, "anew", OPTION_ARG_OPTIONAL,
-     "measure on this machine what the prediction needs and the calibration lacks; anew: also what "
-     "it has",
+     "measure on this machine what the prediction needs and the calibration lacks, and what the "
+     "memory moves now; anew: also what the calibration has",
      0},
     {"calibration", KEY_CALIBRATION, "FILE", 0,
      "the calibration, also one of another machine ($XDG_CACHE_HOME/echelon/machine-ID.json)", 0},
@@ -140,12 +140,10 @@ static ech_status open_calibration(const command_line *line, char path[PATH_MAX]
 }
 
 static ech_status measure(const command_line *line, const ech_subject *subject, const char *path,
-                          ech_calibration *calibration)
+                          ech_forecast_needs *needs, ech_calibration *calibration)
 {
-    ech_forecast_needs needs;
     bool changed = false;
-    ech_forecast_needs_of(subject, calibration, &needs);
-    const ech_status status = ech_calibrate(subject, &needs, line->anew, calibration, &changed);
+    const ech_status status = ech_calibrate(subject, needs, line->anew, calibration, &changed);
     return status == ECH_OK && changed ? ech_calibration_save(calibration, path) : status;
 }
 
@@ -193,10 +191,15 @@ static ech_status plan_job(const command_line *line, const ech_subject *subject,
                            ech_calibration *calibration)
 {
     char path[PATH_MAX];
-    ech_job_plan plan = {.subject = subject, .calibration = calibration, .calibration_path = path};
+    ech_forecast_needs needs;
+    ech_job_plan plan = {
+        .subject = subject, .calibration = calibration, .calibration_path = path, .needs = &needs};
     ech_status status = open_calibration(line, path, calibration);
+    if (status == ECH_OK) {
+        ech_forecast_needs_of(subject, calibration, &needs);
+    }
     if (status == ECH_OK && line->calibrates) {
-        status = measure(line, subject, path, calibration);
+        status = measure(line, subject, path, &needs, calibration);
     }
     if (status == ECH_OK) {
         status = ech_job_plan_make(&plan);

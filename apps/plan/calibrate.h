@@ -18,13 +18,14 @@
 /**
  * Measure what is needed and not there.
  *
+ * @param[in,out] needs  of each, what the memory moves now is set.
  * @param anew  measure also what is there.
  * @param[in,out] calibration  of this machine; what was measured is added.
  * @param[out] changed  something was added.
  * @return ECH_OK; ECH_ERR_SYSTEM (a run cannot be started or fails: the message has what it said);
  *         ECH_ERR_TIMEOUT; ECH_ERR_FILE; ECH_ERR_LIMIT; ECH_ERR_MEMORY.
  */
-ech_status ech_calibrate(const ech_subject *subject, const ech_forecast_needs *needs, bool anew,
+ech_status ech_calibrate(const ech_subject *subject, ech_forecast_needs *needs, bool anew,
                          ech_calibration *calibration, bool *changed);
 
 #endif

@@ -76,15 +76,42 @@ ech_status ech_calibration_path(const ech_calibration *machine, char *path, size
                                           "calibration in: expected --calibration FILE");
 }
 
-const ech_calibration_rounds *ech_calibration_find_rounds(const ech_calibration *calibration,
-                                                          const ech_round_manner *manner)
+bool ech_speeds_alike(double a, double b)
 {
+    static const double most = 1.2;
+    return a < b * most && b < a * most;
+}
+
+/* `rounds_count` where there is none. */
+static uint32_t find_rounds(const ech_calibration *calibration, const ech_round_manner *manner,
+                            double bytes_per_second)
+{
+    uint32_t i = 0;
+    while (i < calibration->rounds_count &&
+           !(ech_round_manner_equal(&calibration->rounds[i].manner, manner) &&
+             ech_speeds_alike(calibration->rounds[i].bytes_per_second, bytes_per_second))) {
+        i++;
+    }
+    return i;
+}
+
+const ech_calibration_rounds *ech_calibration_find_rounds(const ech_calibration *calibration,
+                                                          const ech_round_manner *manner,
+                                                          double bytes_per_second)
+{
+    const uint32_t i = find_rounds(calibration, manner, bytes_per_second);
+    return i < calibration->rounds_count ? &calibration->rounds[i] : NULL;
+}
+
+void ech_calibration_drop_rounds(ech_calibration *calibration, const ech_round_manner *manner)
+{
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < calibration->rounds_count; i++) {
-        if (ech_round_manner_equal(&calibration->rounds[i].manner, manner)) {
-            return &calibration->rounds[i];
+        if (!ech_round_manner_equal(&calibration->rounds[i].manner, manner)) {
+            calibration->rounds[kept++] = calibration->rounds[i];
         }
     }
-    return NULL;
+    calibration->rounds_count = kept;
 }
 
 const ech_calibration_kernels *ech_calibration_find_kernels(const ech_calibration *calibration,
@@ -107,11 +134,7 @@ static ech_status refuse_more(void)
 ech_status ech_calibration_keep_rounds(ech_calibration *calibration,
                                        const ech_calibration_rounds *rounds)
 {
-    uint32_t i = 0;
-    while (i < calibration->rounds_count &&
-           !ech_round_manner_equal(&calibration->rounds[i].manner, &rounds->manner)) {
-        i++;
-    }
+    const uint32_t i = find_rounds(calibration, &rounds->manner, rounds->bytes_per_second);
     if (i == ECH_CALIBRATION_SETS_MAX) {
         return refuse_more();
     }

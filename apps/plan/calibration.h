@@ -3,10 +3,10 @@
  * What a machine was measured to take for rounds and for training, kept in a JSON file with what
  * identifies the machine.
  *
- * - *Rounds*: of one number of ranks a host and one way to move updates, the time of a round that
- *   trains nothing, in points over the model's values and the workers: a LogGP-like set of
- *   latencies and costs is read from them (time_forecast.h). The first round of a run is kept apart
- *   from the later ones, since it meets cold caches.
+ * - *Rounds*: of one number of ranks a host, one way to move updates and one speed of the memory,
+ *   the time of a round that trains nothing, in points over the model's values and the workers: a
+ * LogGP-like set of latencies and costs is read from them (time_forecast.h). The first round of a
+ * run is kept apart from the later ones, since it meets cold caches.
  * - *Kernels*: of one network, batch and number of ranks at work at once, samples a second of each.
  *
  * Not collective. Plain data.
@@ -25,7 +25,7 @@
 
 enum {
     ECH_CALIBRATION_POINTS_MAX = 24,
-    ECH_CALIBRATION_SETS_MAX = 64,
+    ECH_CALIBRATION_SETS_MAX = 128,
     ECH_CALIBRATION_WORD_BYTES = 16,
     ECH_ROUND_WAIT = ECH_PHASE_COUNT, /* what is no phase of a rank */
     ECH_ROUND_PARTS,
@@ -60,7 +60,7 @@ bool ech_round_manner_equal(const ech_round_manner *a, const ech_round_manner *b
 
 typedef struct {
     ech_round_manner manner;
-    double bytes_per_second; /* that the ranks move at once, with a round's reads and writes */
+    double bytes_per_second; /* that as many threads moved meanwhile (memory_probe.h) */
     uint64_t rank_bytes;     /* of the largest rank, for the program and MPI themselves */
     uint64_t host_bytes;     /* the same of all ranks of a host, what they share counted once */
     ech_calibration_point points[ECH_CALIBRATION_POINTS_MAX];
@@ -108,13 +108,21 @@ ech_status ech_calibration_load(const char *path, ech_calibration *out);
 /** Write it to a temporary name, then rename that; missing folders are made. ECH_ERR_FILE. */
 ech_status ech_calibration_save(const ech_calibration *calibration, const char *path);
 
-/** NULL where there is none of that manner. */
+/** The memory was as fast: neither moved a fifth more than the other. */
+bool ech_speeds_alike(double a, double b);
+
+/** NULL where there is none of that manner, at about that speed of the memory. */
 const ech_calibration_rounds *ech_calibration_find_rounds(const ech_calibration *calibration,
-                                                          const ech_round_manner *manner);
+                                                          const ech_round_manner *manner,
+                                                          double bytes_per_second);
 const ech_calibration_kernels *ech_calibration_find_kernels(const ech_calibration *calibration,
                                                             const ech_kernels_manner *manner);
 
-/** Keep a measurement, in place of one of that manner. ECH_ERR_LIMIT: the file is full. */
+/** Forget the measurements of that manner, at all speeds. */
+void ech_calibration_drop_rounds(ech_calibration *calibration, const ech_round_manner *manner);
+
+/** Keep a measurement, in place of one that `find` would find for it. ECH_ERR_LIMIT: the file is
+ *  full. */
 ech_status ech_calibration_keep_rounds(ech_calibration *calibration,
                                        const ech_calibration_rounds *rounds);
 ech_status ech_calibration_keep_kernels(ech_calibration *calibration,

@@ -150,6 +150,15 @@ static double read_real(reader *read, const ech_yaml_node *node, const char *key
     return value;
 }
 
+static double read_speed(reader *read, const ech_yaml_node *node, const char *key)
+{
+    const double value = read_real(read, node, key);
+    if (read->status == ECH_OK && !(value > 0.0)) {
+        read->status = ech_yaml_fail(node, "%s: expected more than 0, got %g", key, value);
+    }
+    return value;
+}
+
 static uint64_t read_count(reader *read, const ech_yaml_node *node, const char *key)
 {
     int64_t value = 0;
@@ -216,7 +225,7 @@ static void read_rounds(reader *read, const ech_yaml_node *node, ech_calibration
     read_text(read, node, "workers_on", manner->workers_on, sizeof manner->workers_on);
     read_text(read, node, "leader", manner->leader, sizeof manner->leader);
     read_text(read, node, "transfer", manner->transfer, sizeof manner->transfer);
-    out->bytes_per_second = read_real(read, node, "bytes_per_second");
+    out->bytes_per_second = read_speed(read, node, "bytes_per_second");
     out->rank_bytes = read_count(read, node, "rank_bytes");
     out->host_bytes = read_count(read, node, "host_bytes");
     const ech_yaml_node *list = NULL;

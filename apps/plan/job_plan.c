@@ -17,10 +17,9 @@ static const double walltime_factor = 1.5; /* of the time that is predicted */
 
 static void add_measured(ech_job_plan *plan)
 {
-    ech_forecast_needs needs;
-    ech_forecast_needs_of(plan->subject, plan->calibration, &needs);
+    const ech_forecast_needs *needs = plan->needs;
     const ech_calibration_rounds *rounds =
-        ech_forecast_nearest(plan->calibration, &needs.rounds[0]);
+        ech_forecast_nearest(plan->calibration, &needs->rounds[0]);
     if (rounds == NULL) {
         return;
     }
@@ -28,9 +27,10 @@ static void add_measured(ech_job_plan *plan)
     ech_memory_forecast_add(&plan->memory, "program and MPI", rounds->rank_bytes,
                             rounds->host_bytes * ranks / rounds->manner.ranks);
     plan->is_calibrated = true;
-    plan->bytes_per_second = rounds->bytes_per_second;
+    const double now = needs->rounds[0].bytes_per_second;
+    plan->bytes_per_second = isnan(now) ? rounds->bytes_per_second : now;
     const ech_calibration_kernels *kernels =
-        needs.trains ? ech_calibration_find_kernels(plan->calibration, &needs.kernels) : NULL;
+        needs->trains ? ech_calibration_find_kernels(plan->calibration, &needs->kernels) : NULL;
     if (kernels != NULL) {
         ech_memory_forecast_add(&plan->memory, "libraries of the kernels", kernels->library_bytes,
                                 ranks * kernels->library_bytes);
@@ -51,7 +51,7 @@ ech_status ech_job_plan_make(ech_job_plan *plan)
     }
     if (status == ECH_OK) {
         add_measured(plan);
-        status = ech_time_forecast_make(plan->subject, plan->calibration, &plan->time);
+        status = ech_time_forecast_make(plan->subject, plan->calibration, plan->needs, &plan->time);
     }
     return status;
 }

@@ -20,13 +20,14 @@
 /** The name of a plan's file in the folder of the run that it is of. */
 #define ECH_JOB_PLAN_FILE "plan.json"
 
-/** Zero-initialise it; borrowed: the subject, the calibration and its path. */
+/** Zero-initialise it; borrowed: the subject, the calibration, its path and the needs. */
 typedef struct {
     const ech_subject *subject;
     const ech_calibration *calibration;
     const char *calibration_path;
+    const ech_forecast_needs *needs;
     bool is_calibrated;      /* MPI's own memory is known */
-    double bytes_per_second; /* that a host's ranks move at once; NaN */
+    double bytes_per_second; /* that a host's ranks move at once, now or when calibrated; NaN */
     ech_memory_forecast memory;
     ech_time_forecast time;
     ech_tier_bytes *tiers; /* of a round, by tier */

@@ -1,7 +1,7 @@
 /* A plan for people, and as JSON. */
 #include <math.h>
 
-#include "apps/bench_round.h"
+#include "apps/memory_probe.h"
 #include "apps/plan/job_plan.h"
 #include "apps/plan/round_model.h"
 #include "runtime/base/json.h"
@@ -109,13 +109,17 @@ static void print_time(const ech_job_plan *plan)
     printf("\n");
 }
 
-static void print_model(const ech_calibration_rounds *rounds, double workers)
+static void print_model(const ech_calibration_rounds *rounds, double workers, double now)
 {
     ech_round_model model;
     ech_round_model_fit(rounds, ECH_ROUND_LATER, workers, &model);
     printf("  %u ranks on %u host%s, workers_on: %s, leader: %s, transfer: %s\n",
            rounds->manner.ranks, rounds->manner.hosts, rounds->manner.hosts == 1 ? "" : "s",
            rounds->manner.workers_on, rounds->manner.leader, rounds->manner.transfer);
+    printf("    measured while the memory moved %.1f GB/s\n", 1e-9 * rounds->bytes_per_second);
+    if (!isnan(now)) {
+        printf("    it moves %.1f GB/s now\n", 1e-9 * now);
+    }
     printf("    a round %.1f us, a worker %.2f us; a value of a round and of a worker:\n",
            1e6 * ech_round_cost_total(&model.latency), 1e6 * ech_round_cost_total(&model.task));
     for (uint32_t i = 0; i < model.knot_count; i++) {
@@ -129,18 +133,18 @@ static void print_model(const ech_calibration_rounds *rounds, double workers)
 static void print_calibration(const ech_job_plan *plan)
 {
     const ech_calibration *calibration = plan->calibration;
-    ech_forecast_needs needs;
-    ech_forecast_needs_of(plan->subject, calibration, &needs);
+    const ech_forecast_needs *needs = plan->needs;
     printf("calibration of %s, %u cores, in %s\n", calibration->processor, calibration->cores,
            plan->calibration_path);
-    for (uint32_t i = 0; i < needs.rounds_count; i++) {
-        const ech_calibration_rounds *rounds = ech_forecast_nearest(calibration, &needs.rounds[i]);
+    for (uint32_t i = 0; i < needs->rounds_count; i++) {
+        const ech_calibration_rounds *rounds = ech_forecast_nearest(calibration, &needs->rounds[i]);
         if (rounds != NULL) {
-            print_model(rounds, ech_topology_worker_count(plan->subject->tree.topology));
+            print_model(rounds, ech_topology_worker_count(plan->subject->tree.topology),
+                        needs->rounds[i].bytes_per_second);
         }
     }
     const ech_calibration_kernels *kernels =
-        needs.trains ? ech_calibration_find_kernels(calibration, &needs.kernels) : NULL;
+        needs->trains ? ech_calibration_find_kernels(calibration, &needs->kernels) : NULL;
     if (kernels != NULL) {
         printf("  kernels, batch %u, %u ranks at once: %.0f samples/s each, %.0f to evaluate\n",
                kernels->manner.batch, kernels->manner.ranks, kernels->train_rate,
@@ -238,7 +242,7 @@ static void write_time(ech_json *json, const ech_time_forecast *time)
 static double bound_seconds(const ech_job_plan *plan)
 {
     const double values = (double)plan->subject->strategy->layout->value_count;
-    return values * ECH_BENCH_MOVED_BYTES / plan->bytes_per_second;
+    return values * ECH_PROBE_MOVED_BYTES / plan->bytes_per_second;
 }
 
 static void write_bandwidth(ech_json *json, const ech_job_plan *plan)

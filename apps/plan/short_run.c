@@ -177,28 +177,6 @@ ech_status ech_short_run_rounds(const ech_short_runs *runs, const ech_round_mann
 
 /* ---- other commands ---- */
 
-ech_status ech_short_run_job(uint32_t ranks, const char *const *arguments, ech_yaml **out)
-{
-    ech_launch_plan plan = {.ranks = ranks};
-    ech_launch_command *command = ech_calloc(1, sizeof *command);
-    *out = NULL;
-    if (command == NULL) {
-        return ECH_ERR_MEMORY;
-    }
-    ech_child_result result = {0};
-    choose_launcher(&plan);
-    ech_status status = ech_launch_write_program(&plan, NULL, 0, arguments, command);
-    if (status == ECH_OK) {
-        status = run(command, 1, &result);
-    }
-    if (status == ECH_OK) {
-        status = ech_yaml_load_text(result.output, strlen(result.output), "a short run", out);
-    }
-    ech_child_result_free(&result);
-    ech_free(command);
-    return status;
-}
-
 static ech_status take_output(const ech_short_runs *runs, uint32_t rank,
                               ech_status (*take)(const ech_yaml_node *root, void *user), void *user)
 {

@@ -39,13 +39,9 @@ typedef struct {
 ech_status ech_short_run_rounds(const ech_short_runs *runs, const ech_round_manner *manner,
                                 const char *const *sets, size_t set_count, ech_short_result *out);
 
-/** Run `echelon` with these arguments, ended by NULL, on so many ranks as one job, and read what
- *  rank 0 writes, one JSON object. */
-ech_status ech_short_run_job(uint32_t ranks, const char *const *arguments, ech_yaml **out);
-
 /**
- * Run `echelon` with these arguments on so many ranks at once, each by itself, and read what each
- * writes, one JSON object.
+ * Run `echelon` with these arguments, ended by NULL, on so many ranks at once, each by itself, and
+ * read what each writes, one JSON object.
  *
  * @param take  called with each of them.
  */

@@ -10,16 +10,17 @@
 
 /* ---- what is needed ---- */
 
-static ech_round_manner manner_of(const ech_subject *subject, uint32_t hosts, uint32_t ranks)
+static ech_round_need need_of(const ech_subject *subject, uint32_t hosts, uint32_t ranks)
 {
-    ech_round_manner manner = {.hosts = hosts, .ranks = ranks};
+    ech_round_need need = {.manner = {.hosts = hosts, .ranks = ranks}, .bytes_per_second = NAN};
+    ech_round_manner *manner = &need.manner;
     const char *leader = ech_subject_leader_trains(subject) ? "trains" : "dedicated";
-    snprintf(manner.workers_on, sizeof manner.workers_on, "%s",
+    snprintf(manner->workers_on, sizeof manner->workers_on, "%s",
              ech_config_text(subject->config, "workers_on"));
-    snprintf(manner.leader, sizeof manner.leader, "%s", ranks > 1 ? leader : "trains");
-    snprintf(manner.transfer, sizeof manner.transfer, "%s",
+    snprintf(manner->leader, sizeof manner->leader, "%s", ranks > 1 ? leader : "trains");
+    snprintf(manner->transfer, sizeof manner->transfer, "%s",
              ech_config_text(subject->config, "transfer"));
-    return manner;
+    return need;
 }
 
 static uint32_t training_ranks(const ech_subject *subject)
@@ -33,10 +34,10 @@ void ech_forecast_needs_of(const ech_subject *subject, const ech_calibration *ca
 {
     const uint32_t half = calibration->cores > 3 ? calibration->cores / 2 : 1;
     *out = (ech_forecast_needs){.rounds_count = 1};
-    out->rounds[0] = manner_of(subject, 1, subject->ranks_per_host);
+    out->rounds[0] = need_of(subject, 1, subject->ranks_per_host);
     if (subject->hosts > 1) {
-        out->rounds[1] = manner_of(subject, 2, half);
-        out->rounds[2] = manner_of(subject, 1, 2 * half);
+        out->rounds[1] = need_of(subject, 2, half);
+        out->rounds[2] = need_of(subject, 1, 2 * half);
         out->rounds_count = ECH_NEEDED_ROUNDS_MAX;
     }
     out->trains = subject->has_data && subject->options.train.epochs > 0;
@@ -56,16 +57,34 @@ static bool same_words(const ech_round_manner *a, const ech_round_manner *b)
     return ech_round_manner_equal(&other, b);
 }
 
+static double ratio_of(double a, double b)
+{
+    return fabs(log(a / b));
+}
+
+/* The other number of ranks counts first, then the other speed. */
+static bool is_nearer(const ech_round_need *need, const ech_calibration_rounds *rounds,
+                      const ech_calibration_rounds *other)
+{
+    const double ranks = ratio_of(rounds->manner.ranks, need->manner.ranks);
+    const double other_ranks = ratio_of(other->manner.ranks, need->manner.ranks);
+    if (ranks != other_ranks) {
+        return ranks < other_ranks;
+    }
+    return isnan(need->bytes_per_second)
+               ? rounds->bytes_per_second < other->bytes_per_second
+               : ratio_of(rounds->bytes_per_second, need->bytes_per_second) <
+                     ratio_of(other->bytes_per_second, need->bytes_per_second);
+}
+
 const ech_calibration_rounds *ech_forecast_nearest(const ech_calibration *calibration,
-                                                   const ech_round_manner *manner)
+                                                   const ech_round_need *need)
 {
     const ech_calibration_rounds *nearest = NULL;
-    double distance = INFINITY;
     for (uint32_t i = 0; i < calibration->rounds_count; i++) {
         const ech_calibration_rounds *rounds = &calibration->rounds[i];
-        const double ratio = (double)rounds->manner.ranks / (double)manner->ranks;
-        if (same_words(&rounds->manner, manner) && fabs(log(ratio)) < distance) {
-            distance = fabs(log(ratio));
+        if (same_words(&rounds->manner, &need->manner) &&
+            (nearest == NULL || is_nearer(need, rounds, nearest))) {
             nearest = rounds;
         }
     }
@@ -313,14 +332,14 @@ static bool find_measurements(const ech_calibration *calibration, const ech_fore
                               const ech_calibration_rounds *rounds[ECH_NEEDED_ROUNDS_MAX],
                               const ech_calibration_kernels **kernels, ech_time_forecast *out)
 {
-    const ech_round_manner *own = &needs->rounds[0];
+    const ech_round_manner *own = &needs->rounds[0].manner;
     for (uint32_t i = 0; i < needs->rounds_count; i++) {
         rounds[i] = ech_forecast_nearest(calibration, &needs->rounds[i]);
         if (rounds[i] == NULL || rounds[i]->point_count == 0) {
             snprintf(out->reason, sizeof out->reason,
                      "rounds of workers_on: %s, leader: %s, transfer: %s%s are not calibrated",
                      own->workers_on, own->leader, own->transfer,
-                     needs->rounds[i].hosts > 1 ? " on several hosts" : "");
+                     needs->rounds[i].manner.hosts > 1 ? " on several hosts" : "");
             return false;
         }
     }
@@ -342,10 +361,9 @@ static bool find_measurements(const ech_calibration *calibration, const ech_fore
 }
 
 ech_status ech_time_forecast_make(const ech_subject *subject, const ech_calibration *calibration,
-                                  ech_time_forecast *out)
+                                  const ech_forecast_needs *needs, ech_time_forecast *out)
 {
     *out = (ech_time_forecast){.known = false};
-    ech_forecast_needs needs;
     const ech_calibration_rounds *rounds[ECH_NEEDED_ROUNDS_MAX] = {NULL};
     const ech_calibration_kernels *kernels = NULL;
     const char *reason = cannot_tell(subject);
@@ -353,8 +371,7 @@ ech_status ech_time_forecast_make(const ech_subject *subject, const ech_calibrat
         snprintf(out->reason, sizeof out->reason, "%s", reason);
         return ECH_OK;
     }
-    ech_forecast_needs_of(subject, calibration, &needs);
-    if (!find_measurements(calibration, &needs, rounds, &kernels, out)) {
+    if (!find_measurements(calibration, needs, rounds, &kernels, out)) {
         return ECH_OK;
     }
     const uint32_t workers =
@@ -363,5 +380,5 @@ ech_status ech_time_forecast_make(const ech_subject *subject, const ech_calibrat
                     .values = (double)subject->strategy->layout->value_count,
                     .workers_a_host = fmax(1.0, (double)workers / subject->hosts),
                     .ranks = subject->hosts * training_ranks(subject)};
-    return assemble(&all, calibration, &needs, rounds, kernels, out);
+    return assemble(&all, calibration, needs, rounds, kernels, out);
 }

@@ -13,10 +13,15 @@
 
 enum { ECH_NEEDED_ROUNDS_MAX = 3, ECH_FORECAST_REASON_BYTES = 256 };
 
+typedef struct {
+    ech_round_manner manner;
+    double bytes_per_second; /* that the memory moves now; NaN: not known */
+} ech_round_need;
+
 /** The measurements that a forecast is made from. */
 typedef struct {
     /* Of the host's own ranks; then, of several hosts, of two, and of as many ranks on one. */
-    ech_round_manner rounds[ECH_NEEDED_ROUNDS_MAX];
+    ech_round_need rounds[ECH_NEEDED_ROUNDS_MAX];
     uint32_t rounds_count;
     ech_kernels_manner kernels;
     bool trains; /* else the kernels are not needed */
@@ -35,12 +40,13 @@ typedef struct {
     double samples_per_second;
 } ech_time_forecast;
 
-/** @param learner_bytes  of a rank, made at start. @return ECH_OK; ECH_ERR_MEMORY. */
+/** @return ECH_OK; ECH_ERR_MEMORY. */
 ech_status ech_time_forecast_make(const ech_subject *subject, const ech_calibration *calibration,
-                                  ech_time_forecast *out);
+                                  const ech_forecast_needs *needs, ech_time_forecast *out);
 
-/** Rounds of that manner, or of the number of ranks that is nearest. NULL: there are none. */
+/** Rounds of that manner, or of the number of ranks that is nearest; of those the ones whose memory
+ *  was as fast as now, or, where that is not known, the slowest. NULL: there are none. */
 const ech_calibration_rounds *ech_forecast_nearest(const ech_calibration *calibration,
-                                                   const ech_round_manner *manner);
+                                                   const ech_round_need *need);
 
 #endif

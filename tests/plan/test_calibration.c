@@ -61,8 +61,10 @@ static ech_calibration_rounds lawful_rounds(void)
 {
     static const uint64_t values[] = {1000000, 2, 10000};
     static const uint64_t workers[] = {64, 4};
-    ech_calibration_rounds rounds = {
-        .manner = {1, 4, "any", "trains", "shared"}, .rank_bytes = 1 << 24, .host_bytes = 1 << 25};
+    ech_calibration_rounds rounds = {.manner = {1, 4, "any", "trains", "shared"},
+                                     .bytes_per_second = 1e10,
+                                     .rank_bytes = 1 << 24,
+                                     .host_bytes = 1 << 25};
     for (int v = 0; v < 3; v++) {
         for (int w = 0; w < 2; w++) {
             rounds.points[rounds.point_count++] = (ech_calibration_point){
@@ -227,6 +229,10 @@ Test(plan_calibration, a_damaged_file_is_refused_with_its_line)
         {"{\"version\": 1, \"host\": h, \"processor\": p, \"mpi\": m, \"cores\": 2,\n"
          "\"memory_bytes\": 1, \"rounds\": [{}], \"kernels\": []}",
          "c.json:2: hosts: missing"},
+        {"{\"version\": 1, \"host\": h, \"processor\": p, \"mpi\": m, \"cores\": 2,\n"
+         "\"memory_bytes\": 1, \"rounds\": [{\"hosts\": 1, \"ranks\": 1, \"workers_on\": any,\n"
+         "\"leader\": trains, \"transfer\": shared, \"bytes_per_second\": 0}]}",
+         "bytes_per_second: expected more than 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char path[ECH_TEST_PATH_BYTES];

@@ -161,10 +161,14 @@ Test(plan_forecast, a_round_of_some_workers_counts_those_that_the_run_will_draw)
 
 /* ---- time ---- */
 
+static double memory_speed = NAN; /* bytes a second that the memory moves now */
+
 /* Ranks that take `seconds` of wait a round, and as much of training for a worker. */
-static void calibrate(const char *workers_on, uint32_t hosts, uint32_t ranks, double seconds)
+static void calibrate_at(double bytes_per_second, const char *workers_on, uint32_t hosts,
+                         uint32_t ranks, double seconds)
 {
-    ech_calibration_rounds rounds = {.manner = {.hosts = hosts, .ranks = ranks}};
+    ech_calibration_rounds rounds = {.manner = {.hosts = hosts, .ranks = ranks},
+                                     .bytes_per_second = bytes_per_second};
     snprintf(rounds.manner.workers_on, sizeof rounds.manner.workers_on, "%s", workers_on);
     snprintf(rounds.manner.leader, sizeof rounds.manner.leader, "trains");
     snprintf(rounds.manner.transfer, sizeof rounds.manner.transfer, "shared");
@@ -180,10 +184,18 @@ static void calibrate(const char *workers_on, uint32_t hosts, uint32_t ranks, do
     cr_assert_eq(ech_calibration_keep_rounds(calibration, &rounds), ECH_OK);
 }
 
+static void calibrate(const char *workers_on, uint32_t hosts, uint32_t ranks, double seconds)
+{
+    calibrate_at(1e10, workers_on, hosts, ranks, seconds);
+}
+
 static ech_time_forecast forecast_time(void)
 {
     ech_time_forecast time;
-    cr_assert_eq(ech_time_forecast_make(&subject, calibration, &time), ECH_OK);
+    ech_forecast_needs needs;
+    ech_forecast_needs_of(&subject, calibration, &needs);
+    needs.rounds[0].bytes_per_second = memory_speed;
+    cr_assert_eq(ech_time_forecast_make(&subject, calibration, &needs, &time), ECH_OK);
     return time;
 }
 
@@ -240,6 +252,25 @@ Test(plan_forecast, the_nearest_number_of_ranks_serves_and_is_named)
     expect_near(time.round.seconds[ECH_PHASE_TRAIN], 8 * 0.25 / 2);
     LOAD(1, 8, "rounds=1");
     expect_near(forecast_time().round.seconds[ECH_PHASE_TRAIN], 8 * 0.25 / 2);
+}
+
+/* A virtual machine whose processors share a cache now, and later do not. */
+Test(plan_forecast, rounds_are_those_of_a_memory_as_fast_as_now)
+{
+    calibrate_at(6e10, "any", 1, 2, 0.25);
+    calibrate_at(1.1e11, "any", 1, 2, 0.50);
+    calibrate_at(6.5e10, "any", 1, 2, 0.30); /* as fast as the first: in its place */
+    calibrate_at(1.1e11, "any", 1, 4, 0.75);
+    cr_expect_eq(calibration->rounds_count, 3);
+    LOAD(1, 2, "rounds=1");
+    static const double speeds[][2] = {{7e10, 0.30}, {1e11, 0.50}, {3e11, 0.50}, {NAN, 0.30}};
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
+        memory_speed = speeds[i][0];
+        expect_near(forecast_time().round.seconds[ECH_PHASE_TRAIN], 8 * speeds[i][1]);
+    }
+    LOAD(1, 4, "rounds=1");
+    memory_speed = 6e10; /* the number of ranks counts first */
+    expect_near(forecast_time().round.seconds[ECH_PHASE_TRAIN], 8 * 0.75);
 }
 
 Test(plan_forecast, hosts_meet_along_a_binomial_tree)
