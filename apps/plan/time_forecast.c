@@ -284,14 +284,13 @@ static void conclude(const assembly *all, const ech_calibration_kernels *kernels
 }
 
 static ech_status assemble(assembly *all, const ech_calibration *calibration,
-                           const ech_forecast_needs *needs,
                            const ech_calibration_rounds *const rounds[ECH_NEEDED_ROUNDS_MAX],
                            const ech_calibration_kernels *kernels, ech_time_forecast *out)
 {
     ech_round_model model;
     for (int turn = ECH_ROUND_LATER; turn >= ECH_ROUND_FIRST; turn--) {
         read_turn(all, rounds[0], calibration->cores, (ech_round_turn)turn, &model);
-        if (needs->rounds_count > 1) {
+        if (rounds[1] != NULL && rounds[2] != NULL) {
             add_links(all, rounds[1], rounds[2], (ech_round_turn)turn);
         }
     }
@@ -380,5 +379,5 @@ ech_status ech_time_forecast_make(const ech_subject *subject, const ech_calibrat
                     .values = (double)subject->strategy->layout->value_count,
                     .workers_a_host = fmax(1.0, (double)workers / subject->hosts),
                     .ranks = subject->hosts * training_ranks(subject)};
-    return assemble(&all, calibration, needs, rounds, kernels, out);
+    return assemble(&all, calibration, rounds, kernels, out);
 }
