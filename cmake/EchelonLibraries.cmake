@@ -7,6 +7,7 @@ find_package(OpenMP COMPONENTS C)
 
 ech_pkg(OPENBLAS openblas REQUIRED)
 ech_pkg(HIREDIS hiredis)
+ech_pkg(OPENSSL openssl>=1.1.1)
 ech_pkg(ZMQ libzmq)
 ech_pkg(ZSTD libzstd)
 

@@ -6,14 +6,14 @@
 #   setup_build PRESET TARGET... [-- OPTION...]   configure (with OPTIONs) and build
 
 # What the build needs. Of the rest, where Debian has it, libxsmm-dev makes it faster (not on ARM),
-# libhiredis-dev gives `transfer: redis`, libzmq3-dev remote sites, and libzstd-dev packs what they
-# send.
+# libhiredis-dev gives `transfer: redis`, libssl-dev TLS to it, libzmq3-dev remote sites, and
+# libzstd-dev packs what they send.
 setup_build_packages=(
   gcc libc6-dev make cmake ninja-build pkg-config
   mpich libmpich-dev libhdf5-mpich-dev libopenblas-dev libhwloc-dev libyaml-dev
   librandom123-dev libxxhash-dev zlib1g-dev libcriterion-dev
 )
-setup_optional_packages=(libxsmm-dev libhiredis-dev libzmq3-dev libzstd-dev)
+setup_optional_packages=(libxsmm-dev libhiredis-dev libssl-dev libzmq3-dev libzstd-dev)
 
 setup_is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.."
 readonly least=${1:-85}
 # shellcheck source=jobs/setup.sh
 . jobs/setup.sh
-setup_packages libzmq3-dev libzstd-dev dataset-fashion-mnist hdf5-tools gnuplot-nox graphviz \
-  librsvg2-bin util-linux redis-server gcovr
+setup_packages libhiredis-dev libssl-dev libzmq3-dev libzstd-dev dataset-fashion-mnist hdf5-tools \
+  gnuplot-nox graphviz librsvg2-bin util-linux redis-server gcovr
 setup_build coverage all
 find build/coverage -name '*.gcda' -delete
 bad=0

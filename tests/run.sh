@@ -73,8 +73,8 @@ check_tidy() {
   done | xargs -P "$(nproc)" -n 1 clang-tidy -p "$database" --quiet 2>/dev/null
 }
 
-setup_packages libzmq3-dev libzstd-dev clang-format clang-tidy cppcheck hdf5-tools \
-  dataset-fashion-mnist gnuplot-nox graphviz librsvg2-bin spin gcc-aarch64-linux-gnu \
+setup_packages libhiredis-dev libssl-dev libzmq3-dev libzstd-dev clang-format clang-tidy cppcheck \
+  hdf5-tools dataset-fashion-mnist gnuplot-nox graphviz librsvg2-bin spin gcc-aarch64-linux-gnu \
   libc6-dev-arm64-cross qemu-user valgrind clang libclang-rt-14-dev libomp-dev util-linux \
   redis-server munge slurm-wlm
 

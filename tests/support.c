@@ -1,22 +1,28 @@
 #define _GNU_SOURCE
 #include "tests/support.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "runtime/base/child.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/random.h"
 #include "tests/limits.h"
 
 /* Criterion hangs on a message that is very long. */
 enum { OPEN_DIRECTORIES = 16, SCRIPT_BYTES = 4096, OUTPUT_BYTES = 1 << 20, SHOWN_BYTES = 16000 };
+enum { PORT_FIRST = 10240, PORT_END = 32768 };
 enum { SCRIPT_SECONDS = 120 };
 
 void ech_test_expect_no_leak(void)
@@ -93,4 +99,28 @@ size_t ech_test_count_entries(const char *directory)
     }
     closedir(entries);
     return count;
+}
+
+static bool is_free(int port)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int probe = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_geq(probe, 0);
+    const bool free = bind(probe, (const struct sockaddr *)&address, sizeof address) == 0;
+    close(probe);
+    return free;
+}
+
+/* None of those that the system gives to connections (from 32768 on): who dials one of those before
+ * anybody listens there may be given it for his own end. */
+int ech_test_free_port(void)
+{
+    ech_random stream = ech_random_stream(ech_clock_ns(), ECH_RANDOM_TEST, 0, 0, 0);
+    int port = 0;
+    do {
+        port = PORT_FIRST + (int)ech_random_below(&stream, PORT_END - PORT_FIRST);
+    } while (!is_free(port));
+    return port;
 }

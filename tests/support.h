@@ -34,4 +34,7 @@ void ech_test_shell(const char *directory, const char *format, ...)
 /** Number of entries in a directory, "." and ".." left out. */
 size_t ech_test_count_entries(const char *directory);
 
+/** A port of loopback that nobody listens on. */
+int ech_test_free_port(void);
+
 #endif

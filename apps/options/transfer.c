@@ -1,7 +1,11 @@
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "apps/options/section.h"
+#include "runtime/fed/redis_address.h"
+
+enum { REASON_BYTES = 256 };
 
 static const ech_option options[] = {
     {.key = "transfer",
@@ -23,7 +27,19 @@ static const ech_option options[] = {
      .type = ECH_OPTION_TEXT,
      .standard = "127.0.0.1:6379",
      .only_if = "transfer=redis",
-     .help = "HOST:PORT of a Redis; ECH_REDIS_PASSWORD, if set, holds its password"},
+     .help = "HOST:PORT of a Redis, rediss://HOST:PORT by TLS; its password: ECH_REDIS_PASSWORD"},
+    {.key = "redis.ca",
+     .type = ECH_OPTION_PATH,
+     .only_if = "transfer=redis",
+     .help = "PEM file of who may sign the certificate of a Redis; by default the system's"},
+    {.key = "redis.certificate",
+     .type = ECH_OPTION_PATH,
+     .only_if = "transfer=redis",
+     .help = "PEM file of this side's certificate, for a Redis that asks for one"},
+    {.key = "redis.key",
+     .type = ECH_OPTION_PATH,
+     .only_if = "transfer=redis",
+     .help = "PEM file of its private key, without a passphrase, readable by its owner alone"},
 };
 
 /* Updates and models then wait in cells of a host's memory, which no store knows of. */
@@ -34,6 +50,29 @@ static bool keeps_updates(const ech_config *config)
     return ech_config_has(config, "tiers") || ech_config_has(config, "strategy.plugin") ||
            (rule != NULL && rule->collect != NULL) ||
            (ech_config_has(config, "cutoff.late") && ech_config_choice(config, "cutoff.late") == 1);
+}
+
+static ech_status check_redis(const ech_config *config)
+{
+    static const char *const tls_keys[] = {"redis.ca", "redis.certificate", "redis.key"};
+    ech_redis_address address;
+    if (ech_redis_address_read(ech_config_text(config, "redis.address"), &address) != ECH_OK) {
+        char reason[REASON_BYTES];
+        snprintf(reason, sizeof reason, "%s", ech_status_message());
+        return ech_config_fail(config, "redis.address", "%s", reason);
+    }
+    for (size_t i = 0; i < sizeof tls_keys / sizeof *tls_keys && !address.tls; i++) {
+        if (ech_config_has(config, tls_keys[i])) {
+            return ech_config_fail(config, tls_keys[i],
+                                   "is of TLS: redis.address would be rediss://HOST:PORT");
+        }
+    }
+    const bool certificate = ech_config_has(config, "redis.certificate");
+    if (certificate != ech_config_has(config, "redis.key")) {
+        return ech_config_fail(config, certificate ? "redis.certificate" : "redis.key",
+                               "redis.certificate and redis.key go together");
+    }
+    return ECH_OK;
 }
 
 static ech_status check_transfer(const ech_config *config)
@@ -51,7 +90,7 @@ static ech_status check_transfer(const ech_config *config)
     if (kind == ECH_TRANSFER_FILE && !ech_config_has(config, "transfer_folder")) {
         return ech_config_fail(config, "transfer", "file needs transfer_folder");
     }
-    return ECH_OK;
+    return kind == ECH_TRANSFER_REDIS ? check_redis(config) : ECH_OK;
 }
 
 static void read_transfer(const ech_config *config, ech_fit_options *out)
@@ -60,6 +99,9 @@ static void read_transfer(const ech_config *config, ech_fit_options *out)
         .kind = (ech_transfer_name)ech_config_choice(config, "transfer"),
         .retries = (uint32_t)ech_config_integer(config, "transfer_retries"),
         .redis_address = ech_config_text(config, "redis.address"),
+        .redis_authorities = ech_config_text(config, "redis.ca"),
+        .redis_certificate = ech_config_text(config, "redis.certificate"),
+        .redis_key = ech_config_text(config, "redis.key"),
         .redis_password = getenv("ECH_REDIS_PASSWORD"),
         .folder = ech_config_text(config, "transfer_folder"),
     };

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "apps/plan/calibrate_rounds.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ enum {
     PASSES_MAX = 12,
     WORKERS_MOST = 512,
     RANK_WORKERS_MOST = 4,
-    SET_BYTES = 128,
+    SET_BYTES = PATH_MAX + 32,
 };
 
 /* Models from one that no cache notices to one that fits in none, with as many workers a rank, from
@@ -100,6 +101,27 @@ static ech_status list_points(rounds_work *work)
 
 /* ---- a sample ---- */
 
+/* Where a transfer's store is, as the configuration says it; its number of texts. */
+static size_t set_store(const ech_config *config, const char *transfer, char (*texts)[SET_BYTES])
+{
+    static const struct {
+        const char *transfer;
+        const char *key;
+    } places[] = {{"redis", "redis.address"},
+                  {"redis", "redis.ca"},
+                  {"redis", "redis.certificate"},
+                  {"redis", "redis.key"},
+                  {"file", "transfer_folder"}};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *place = ech_config_text(config, places[i].key);
+        if (strcmp(places[i].transfer, transfer) == 0 && place != NULL) {
+            snprintf(texts[count++], SET_BYTES, "%s=%s", places[i].key, place);
+        }
+    }
+    return count;
+}
+
 static ech_status run_point(const rounds_work *work, uint32_t point, ech_short_result *result)
 {
     static const char *const fixed[] = {"train.epochs=0",       "topology.kind=star",
@@ -109,8 +131,6 @@ static ech_status run_point(const rounds_work *work, uint32_t point, ech_short_r
     const ech_round_manner *manner = work->manner;
     char texts[ECH_SHORT_SETS_MAX][SET_BYTES];
     const char *sets[ECH_SHORT_SETS_MAX];
-    const char *address = ech_config_text(work->subject->config, "redis.address");
-    const char *folder = ech_config_text(work->subject->config, "transfer_folder");
     size_t count = 0;
     snprintf(texts[count++], SET_BYTES, "model.name=%s", work->models[point]);
     snprintf(texts[count++], SET_BYTES, "topology.workers=%llu",
@@ -119,11 +139,7 @@ static ech_status run_point(const rounds_work *work, uint32_t point, ech_short_r
     snprintf(texts[count++], SET_BYTES, "workers_on=%s", manner->workers_on);
     snprintf(texts[count++], SET_BYTES, "leader=%s", manner->leader);
     snprintf(texts[count++], SET_BYTES, "transfer=%s", manner->transfer);
-    if (strcmp(manner->transfer, "redis") == 0 && address != NULL) {
-        snprintf(texts[count++], SET_BYTES, "redis.address=%.100s", address);
-    } else if (strcmp(manner->transfer, "file") == 0 && folder != NULL) {
-        snprintf(texts[count++], SET_BYTES, "transfer_folder=%.100s", folder);
-    }
+    count += set_store(work->subject->config, manner->transfer, &texts[count]);
     for (size_t i = 0; i < count; i++) {
         sets[i] = texts[i];
     }

@@ -14,7 +14,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/yaml.h"
 
-enum { ECH_SHORT_ROUNDS_MAX = 8, ECH_SHORT_SETS_MAX = 16 };
+enum { ECH_SHORT_ROUNDS_MAX = 8, ECH_SHORT_SETS_MAX = 20 };
 
 typedef struct {
     ech_short_folder folder;

@@ -176,8 +176,9 @@ bool ech_runs_agree_on(const ech_runs *runs, const char *key)
 
 bool ech_run_setting_is_place(const char *key)
 {
-    static const char *const places[] = {"name",          "data.file",       "data.shards",
-                                         "topology.file", "transfer_folder", "redis.address"};
+    static const char *const places[] = {"name",          "data.file",         "data.shards",
+                                         "topology.file", "transfer_folder",   "redis.address",
+                                         "redis.ca",      "redis.certificate", "redis.key"};
     static const char checkpoints[] = "checkpoint.";
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (strcmp(key, places[i]) == 0) {

@@ -40,10 +40,13 @@ typedef enum {
 /** Texts are borrowed for as long as the transfer lives. */
 typedef struct {
     ech_transfer_name kind;
-    uint32_t retries;           /* of one put or get */
-    const char *redis_address;  /* HOST:PORT */
-    const char *redis_password; /* NULL: none */
-    const char *folder;         /* of `file`: every host sees it */
+    uint32_t retries;              /* of one put or get */
+    const char *redis_address;     /* as redis_address.h reads it */
+    const char *redis_password;    /* NULL: none */
+    const char *redis_authorities; /* of TLS, as in redis_link.h; NULL: the system's */
+    const char *redis_certificate; /* NULL: none */
+    const char *redis_key;         /* with the certificate */
+    const char *folder;            /* of `file`: every host sees it */
 } ech_transfer_options;
 
 typedef struct ech_transfer ech_transfer;

@@ -3,29 +3,34 @@
 #ifdef ECH_HAVE_HIREDIS
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "runtime/base/memory.h"
-#include "runtime/base/text.h"
+#include "runtime/fed/redis_address.h"
+#include "runtime/fed/redis_link.h"
 
 /* A value is cut into pieces, each under a key of its own: a string of Redis holds 512 MiB, and
  * small ones reuse the server's memory. With the server's header a piece fills a MiB: one more
  * byte, and its allocator counts a quarter more, also towards maxmemory. Several commands are under
  * way at once. What a run that died has left behind expires. */
 enum {
-    HOST_BYTES = 256,
     PIECE_BYTES = (1 << 20) - 64,
     PIECES_UNDER_WAY = 8,
-    TIMEOUT_SECONDS = 60,
-    PORT_MAX = 65535
+    RECEIVE_BYTES = 64 << 10,
+    ADDRESS_BYTES = ECH_REDIS_HOST_BYTES + 32
 };
 #define EXPIRY_SECONDS "604800"
 
+static const uint64_t limit_ns = UINT64_C(60000000000);
+
+/* hiredis formats commands and reads replies; the bytes go over the link. */
 typedef struct {
-    redisContext *context;
-    char address[HOST_BYTES];
+    ech_redis_link *link;
+    redisReader *reader;
+    char address[ADDRESS_BYTES]; /* as configured */
+    char received[RECEIVE_BYTES];
 } redis_store;
 
 typedef struct {
@@ -48,31 +53,68 @@ static uint64_t count_pieces(uint64_t bytes)
     return (bytes + PIECE_BYTES - 1) / PIECE_BYTES;
 }
 
-static ech_status fail_context(const redis_store *store)
+static ech_status fail_at(const redis_store *store, ech_status status)
 {
-    return ech_fail(ECH_ERR_SYSTEM, "Redis at %s: %s", store->address, store->context->errstr);
+    return ech_fail_context(status, "Redis at %s", store->address);
 }
 
-/* The reply is the caller's: freeReplyObject. */
-static ech_status take_reply(const redis_store *store, redisReply **out)
+static ech_status send_words(redis_store *store, int count, const char *const *words,
+                             const size_t *lengths)
+{
+    char *command = NULL;
+    const int bytes = redisFormatCommandArgv(&command, count, (const char **)words, lengths);
+    if (bytes < 0) {
+        return ech_fail(ECH_ERR_MEMORY, "no memory for a command to Redis");
+    }
+    const ech_status status = ech_redis_link_send(store->link, command, (size_t)bytes);
+    redisFreeCommand(command);
+    return status == ECH_OK ? ECH_OK : fail_at(store, status);
+}
+
+static ech_status fail_reader(const redis_store *store)
+{
+    return ech_fail(ECH_ERR_FORMAT, "Redis at %s: no answer of a Redis: %s", store->address,
+                    store->reader->errstr);
+}
+
+/* The next reply, whatever it says; the caller's: freeReplyObject. */
+static ech_status receive_reply(redis_store *store, redisReply **out)
 {
     void *reply = NULL;
     *out = NULL;
-    if (redisGetReply(store->context, &reply) != REDIS_OK) {
-        return fail_context(store);
+    for (;;) {
+        if (redisReaderGetReply(store->reader, &reply) != REDIS_OK) {
+            return fail_reader(store);
+        }
+        if (reply != NULL) {
+            *out = reply;
+            return ECH_OK;
+        }
+        size_t bytes = 0;
+        const ech_status status =
+            ech_redis_link_receive(store->link, store->received, sizeof store->received, &bytes);
+        if (status != ECH_OK) {
+            return fail_at(store, status);
+        }
+        if (redisReaderFeed(store->reader, store->received, bytes) != REDIS_OK) {
+            return fail_reader(store);
+        }
     }
-    *out = reply;
-    if ((*out)->type != REDIS_REPLY_ERROR) {
-        return ECH_OK;
+}
+
+/* The next reply, unless it is an error. */
+static ech_status take_reply(redis_store *store, redisReply **out)
+{
+    ech_status status = receive_reply(store, out);
+    if (status == ECH_OK && (*out)->type == REDIS_REPLY_ERROR) {
+        status = ech_fail(ECH_ERR_SYSTEM, "Redis at %s: %s", store->address, (*out)->str);
+        freeReplyObject(*out);
+        *out = NULL;
     }
-    const ech_status status =
-        ech_fail(ECH_ERR_SYSTEM, "Redis at %s: %s", store->address, (*out)->str);
-    freeReplyObject(reply);
-    *out = NULL;
     return status;
 }
 
-static ech_status expect_done(const redis_store *store)
+static ech_status expect_done(redis_store *store)
 {
     redisReply *reply = NULL;
     const ech_status status = take_reply(store, &reply);
@@ -80,33 +122,54 @@ static ech_status expect_done(const redis_store *store)
     return status;
 }
 
-static ech_status authenticate(const redis_store *store, const char *password)
+/* A server that knows no AUTH repeats its argument: nothing behind the error's name is shown. */
+static ech_status refuse_greeting(const redis_store *store, const redisReply *reply,
+                                  const char *password)
 {
-    const char *const words[] = {"AUTH", password};
-    const size_t lengths[] = {4, strlen(password)};
-    const int queued = redisAppendCommandArgv(store->context, 2, (const char **)words, lengths);
-    return queued == REDIS_OK ? expect_done(store) : fail_context(store);
+    if (password != NULL) {
+        return ech_fail(ECH_ERR_SYSTEM, "Redis at %s: AUTH with ECH_REDIS_PASSWORD: %.*s",
+                        store->address, (int)strcspn(reply->str, " "), reply->str);
+    }
+    return ech_fail(ECH_ERR_SYSTEM, "Redis at %s: %s%s", store->address, reply->str,
+                    strncmp(reply->str, "NOAUTH", 6) == 0 ? " (ECH_REDIS_PASSWORD is not set)"
+                                                          : "");
 }
 
-static ech_status read_address(const char *text, char host[HOST_BYTES], int *port)
+/* A server that speaks TLS closes, or answers in TLS. */
+static ech_status fail_plain(ech_status status)
 {
-    const char *colon = strrchr(text, ':');
-    int64_t number = 0;
-    if (colon == NULL || colon == text || (size_t)(colon - text) >= HOST_BYTES ||
-        !ech_text_read_integer(colon + 1, &number) || number < 1 || number > PORT_MAX) {
-        return ech_fail(ECH_ERR_CONFIG, "redis.address: expected HOST:PORT, got %s", text);
+    const ech_failure failure = ech_failure_keep(status);
+    return ech_fail(status, "%s; for TLS, redis.address is rediss://HOST:PORT", failure.message);
+}
+
+/* The password, or just a sign of life: a server may also refuse a certificate only now. */
+static ech_status greet(redis_store *store, const char *password, bool tls)
+{
+    const char *const words[] = {password != NULL ? "AUTH" : "PING", password};
+    const size_t lengths[] = {4, password != NULL ? strlen(password) : 0};
+    redisReply *reply = NULL;
+    ech_status status = send_words(store, password != NULL ? 2 : 1, words, lengths);
+    if (status == ECH_OK) {
+        status = receive_reply(store, &reply);
     }
-    memcpy(host, text, (size_t)(colon - text));
-    host[colon - text] = '\0';
-    *port = (int)number;
-    return ECH_OK;
+    if (status != ECH_OK) {
+        return tls ? status : fail_plain(status);
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        status = refuse_greeting(store, reply, password);
+    }
+    freeReplyObject(reply);
+    return status;
 }
 
 static void close_redis(void **handle)
 {
     redis_store *store = *handle;
-    if (store != NULL && store->context != NULL) {
-        redisFree(store->context);
+    if (store != NULL) {
+        ech_redis_link_close(&store->link);
+        if (store->reader != NULL) {
+            redisReaderFree(store->reader);
+        }
     }
     ech_free(store);
     *handle = NULL;
@@ -114,22 +177,25 @@ static void close_redis(void **handle)
 
 static ech_status connect_redis(redis_store *store, const ech_transfer_options *options)
 {
-    const struct timeval limit = {.tv_sec = TIMEOUT_SECONDS};
-    char host[HOST_BYTES];
-    int port = 0;
-    ech_status status = read_address(options->redis_address, host, &port);
-    if (status != ECH_OK) {
-        return status;
+    ech_redis_address address;
+    const ech_status read = ech_redis_address_read(options->redis_address, &address);
+    if (read != ECH_OK) {
+        return ech_fail_context(read, "redis.address");
     }
-    snprintf(store->address, sizeof store->address, "%.240s", options->redis_address);
-    store->context = redisConnectWithTimeout(host, port, limit);
-    if (store->context == NULL) {
+    const ech_redis_link_options link = {.address = &address,
+                                         .authorities = options->redis_authorities,
+                                         .certificate = options->redis_certificate,
+                                         .key = options->redis_key,
+                                         .limit_ns = limit_ns};
+    snprintf(store->address, sizeof store->address, "%s", options->redis_address);
+    store->reader = redisReaderCreate();
+    if (store->reader == NULL) {
         return ECH_ERR_MEMORY;
     }
-    if (store->context->err != 0 || redisSetTimeout(store->context, limit) != REDIS_OK) {
-        return fail_context(store);
-    }
-    return options->redis_password != NULL ? authenticate(store, options->redis_password) : ECH_OK;
+    store->reader->maxbuf = 0; /* its buffer stays: each piece fills it anew */
+    const ech_status status = ech_redis_link_open(&link, &store->link);
+    return status == ECH_OK ? greet(store, options->redis_password, address.tls)
+                            : fail_at(store, status);
 }
 
 static ech_status open_redis(const ech_transfer_options *options, void **handle)
@@ -147,11 +213,11 @@ static ech_status open_redis(const ech_transfer_options *options, void **handle)
 
 /* What is done with each piece: its command is sent, and later its reply is taken. */
 typedef struct {
-    ech_status (*send)(const redis_store *store, const piece *cut, const char *data);
-    ech_status (*finish)(const redis_store *store, const piece *cut, char *into);
+    ech_status (*send)(redis_store *store, const piece *cut, const char *data);
+    ech_status (*finish)(redis_store *store, const piece *cut, char *into);
 } exchange;
 
-static ech_status run_exchange(const redis_store *store, const exchange *how, const char *key,
+static ech_status run_exchange(redis_store *store, const exchange *how, const char *key,
                                const void *data, void *into, uint64_t bytes)
 {
     const uint64_t count = count_pieces(bytes);
@@ -168,21 +234,14 @@ static ech_status run_exchange(const redis_store *store, const exchange *how, co
     return status;
 }
 
-static ech_status send_words(const redis_store *store, int count, const char *const *words,
-                             const size_t *lengths)
-{
-    const int queued = redisAppendCommandArgv(store->context, count, (const char **)words, lengths);
-    return queued == REDIS_OK ? ECH_OK : fail_context(store);
-}
-
-static ech_status send_set(const redis_store *store, const piece *cut, const char *data)
+static ech_status send_set(redis_store *store, const piece *cut, const char *data)
 {
     const char *const words[] = {"SET", cut->key, data + cut->offset, "EX", EXPIRY_SECONDS};
     const size_t lengths[] = {3, strlen(cut->key), cut->bytes, 2, strlen(EXPIRY_SECONDS)};
     return send_words(store, 5, words, lengths);
 }
 
-static ech_status send_get(const redis_store *store, const piece *cut, const char *data)
+static ech_status send_get(redis_store *store, const piece *cut, const char *data)
 {
     const char *const words[] = {"GET", cut->key};
     const size_t lengths[] = {3, strlen(cut->key)};
@@ -190,7 +249,7 @@ static ech_status send_get(const redis_store *store, const piece *cut, const cha
     return send_words(store, 2, words, lengths);
 }
 
-static ech_status send_unlink(const redis_store *store, const piece *cut, const char *data)
+static ech_status send_unlink(redis_store *store, const piece *cut, const char *data)
 {
     const char *const words[] = {"UNLINK", cut->key};
     const size_t lengths[] = {6, strlen(cut->key)};
@@ -198,14 +257,14 @@ static ech_status send_unlink(const redis_store *store, const piece *cut, const 
     return send_words(store, 2, words, lengths);
 }
 
-static ech_status finish_done(const redis_store *store, const piece *cut, char *into)
+static ech_status finish_done(redis_store *store, const piece *cut, char *into)
 {
     (void)cut;
     (void)into;
     return expect_done(store);
 }
 
-static ech_status finish_get(const redis_store *store, const piece *cut, char *into)
+static ech_status finish_get(redis_store *store, const piece *cut, char *into)
 {
     redisReply *reply = NULL;
     ech_status status = take_reply(store, &reply);

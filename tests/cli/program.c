@@ -1,20 +1,14 @@
 #define _POSIX_C_SOURCE 200809L
 #include "tests/cli/program.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "runtime/base/clock.h"
-#include "runtime/base/random.h"
 #include "tests/limits.h"
 
-enum { OUTPUT_BYTES = 1 << 20, PORT_FIRST = 10240, PORT_END = 32768 };
+enum { OUTPUT_BYTES = 1 << 20 };
 
 static unsigned limit_seconds = 60;
 
@@ -100,28 +94,4 @@ size_t program_count_lines(const char *text)
         at += *at == '\n';
     }
     return lines;
-}
-
-static bool is_free(int port)
-{
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int probe = socket(AF_INET, SOCK_STREAM, 0);
-    cr_assert_geq(probe, 0);
-    const bool free = bind(probe, (const struct sockaddr *)&address, sizeof address) == 0;
-    close(probe);
-    return free;
-}
-
-/* None of those that the system gives to connections (from 32768 on): who dials one of those before
- * anybody listens there may be given it for his own end. */
-int program_free_port(void)
-{
-    ech_random stream = ech_random_stream(ech_clock_ns(), ECH_RANDOM_TEST, 0, 0, 0);
-    int port = 0;
-    do {
-        port = PORT_FIRST + (int)ech_random_below(&stream, PORT_END - PORT_FIRST);
-    } while (!is_free(port));
-    return port;
 }

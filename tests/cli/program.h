@@ -33,9 +33,6 @@ ech_child_result program_run_job(unsigned ranks, const char *const *environment,
  *  behind the first `bytes`. Ends the test where there is none. */
 double program_number(const char *json, const char *keys);
 
-/** A port of loopback that nobody listens on. */
-int program_free_port(void);
-
 /** Lines in a text; one without its line feed counts too. */
 size_t program_count_lines(const char *text);
 

@@ -92,7 +92,7 @@ void site_jobs_start(void)
 {
     char text[CONFIG_BYTES];
     char made[ECH_TEST_PATH_BYTES];
-    port = program_free_port();
+    port = ech_test_free_port();
     const int used = snprintf(text, sizeof text, run_text, "tree.yaml");
     snprintf(text + used, sizeof text - (size_t)used, sites_text, port, port);
     fit_folder_start(text);

@@ -24,7 +24,7 @@ static pid_t relay;
 
 static void start_relay(uint64_t bytes_per_second)
 {
-    const site_relay_options options = {.port = program_free_port(),
+    const site_relay_options options = {.port = ech_test_free_port(),
                                         .leader_port = site_port(),
                                         .capture = capture,
                                         .bytes_per_second = bytes_per_second};

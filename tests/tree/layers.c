@@ -45,6 +45,7 @@ static const library libraries[] = {
     {"xxhash", {"runtime/base"}},
     {"Random123", {"runtime/base"}},
     {"hiredis", {"runtime/fed"}},
+    {"openssl", {"runtime/fed"}},
     {"zmq", {"runtime/fed", "tests"}},
     {"zstd", {"runtime/fed"}},
     {"mpi.h", {"runtime/mpi", "runtime/task", "runtime/fed", "apps"}},

@@ -10,6 +10,7 @@
 #include <zmq.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/fed/private_file.h"
 
 void ech_private_key_clear(ech_private_key *key)
 {
@@ -115,35 +116,16 @@ static ech_status take_private(void *user, char *words[PRIVATE_WORDS], int count
     return status;
 }
 
-/* Looked at once it is open: nobody can swap the file in between. */
-static ech_status check_private(int descriptor, const char *path)
-{
-    struct stat file;
-    if (fstat(descriptor, &file) != 0) {
-        return fail_file(path, "cannot be read");
-    }
-    if (!S_ISREG(file.st_mode) || (file.st_mode & (S_IRWXG | S_IRWXO)) != 0 ||
-        file.st_uid != geteuid()) {
-        return ech_fail(ECH_ERR_CONFIG,
-                        "%s: its mode is %04o, its owner %u: expected a file of your own that "
-                        "nobody else may read (chmod 600)",
-                        path, (unsigned)file.st_mode & 07777U, (unsigned)file.st_uid);
-    }
-    return ECH_OK;
-}
-
 ech_status ech_private_key_read(const char *path, ech_private_key *out)
 {
     memset(out, 0, sizeof *out);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return fail_file(path, "cannot be opened");
+    FILE *file = NULL;
+    ech_status status = ech_private_file_open(path, &file);
+    if (status != ECH_OK) {
+        return status;
     }
     private_reader reader = {.key = out};
-    ech_status status = check_private(fileno(file), path);
-    if (status == ECH_OK) {
-        status = read_lines(file, path, take_private, &reader);
-    }
+    status = read_lines(file, path, take_private, &reader);
     if (status == ECH_OK && reader.found == 0) {
         status = ech_fail(ECH_ERR_CONFIG, "%s: holds no private key", path);
     }
