@@ -24,8 +24,8 @@ step() {
   fi
 }
 
-# beside COMMAND...: start it with the least priority, beside steps whose jobs wait more than they
-# compute. `step NAME join` waits for it and shows what it said.
+# beside COMMAND...: start it with the least priority, beside steps whose jobs wait now and then, one
+# command at a time. `step NAME join` waits for it and shows what it said.
 beside() {
   beside_output=$(mktemp)
   (
@@ -83,9 +83,16 @@ if ! setup_build release all -- -DECH_WARNINGS_AS_ERRORS=ON; then
   exit 1
 fi
 step "suites without MPI" tests/suites.sh release plain
-beside check_tidy
+# Six minutes and a build, beside as long of ranks that wait for each other.
+beside tests/fuzz/run.sh 60
 step "suites with MPI" tests/suites.sh release mpi
-step "clang-tidy" join
+step "kills" tests/faults/kill.sh 10 1
+step "calls that fail" tests/faults/sweep.sh 10
+step "full disks" tests/faults/disk.sh
+step "PBS" tests/pbs/run.sh
+step "Slurm" tests/slurm/run.sh brief
+step "fuzzing" join
+beside check_tidy
 step "format" check_format
 step "cppcheck" check_cppcheck
 step "models" tests/model/run.sh
@@ -97,17 +104,11 @@ step "MPI cases under sanitizers" tests/suites.sh sanitize mpi 'test_*_jobs'
 # The rest of those labelled for it by hand: tests/suites.sh release memcheck.
 step "suites under valgrind" tests/suites.sh release memcheck \
   'test_@(base_config|base_yaml|fed_strategy|fed_exact_definition)'
-beside tests/fuzz/run.sh 5
-step "kills" tests/faults/kill.sh 10 1
-step "calls that fail" tests/faults/sweep.sh 10
-step "full disks" tests/faults/disk.sh
-step "PBS" tests/pbs/run.sh
-step "Slurm" tests/slurm/run.sh brief
-step "fuzzing" join
 step "build with ThreadSanitizer" setup_build thread task_stress -- -DECH_WARNINGS_AS_ERRORS=ON
 # UCX, which comes with MPI, patches system calls in a way that ThreadSanitizer does not survive.
 step "threads executor under ThreadSanitizer" env UCX_MEM_MMAP_HOOK_MODE=none timeout -k 10 600 \
   build/thread/tests/task_stress threads 1 3 2000
+step "clang-tidy" join
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then

