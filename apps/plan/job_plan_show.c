@@ -30,15 +30,22 @@ static uint32_t count_aggregators(const ech_subject *subject, uint32_t host)
 
 /* ---- for people ---- */
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void print_head(const ech_job_plan *plan)
 {
     const ech_subject *subject = plan->subject;
-    printf("%s: %s, %llu values; %u workers on %u ranks of %u host%s, %llu rounds\n\n",
+    const uint32_t workers = ech_topology_worker_count(subject->tree.topology);
+    const uint32_t ranks = subject->hosts * subject->ranks_per_host;
+    const uint64_t rounds = subject->options.rounds;
+    printf("%s: %s, %llu values; %u worker%s on %u rank%s of %u host%s, %llu round%s\n\n",
            subject->options.name, model_name(subject),
-           (unsigned long long)subject->network->layout->value_count,
-           ech_topology_worker_count(subject->tree.topology),
-           subject->hosts * subject->ranks_per_host, subject->hosts, subject->hosts == 1 ? "" : "s",
-           (unsigned long long)subject->options.rounds);
+           (unsigned long long)subject->network->layout->value_count, workers, plural(workers),
+           ranks, plural(ranks), subject->hosts, plural(subject->hosts), (unsigned long long)rounds,
+           plural(rounds));
 }
 
 static void print_memory(const ech_job_plan *plan)
@@ -113,9 +120,10 @@ static void print_model(const ech_calibration_rounds *rounds, double workers, do
 {
     ech_round_model model;
     ech_round_model_fit(rounds, ECH_ROUND_LATER, workers, &model);
-    printf("  %u ranks on %u host%s, workers_on: %s, leader: %s, transfer: %s\n",
-           rounds->manner.ranks, rounds->manner.hosts, rounds->manner.hosts == 1 ? "" : "s",
-           rounds->manner.workers_on, rounds->manner.leader, rounds->manner.transfer);
+    printf("  %u rank%s on %u host%s, workers_on: %s, leader: %s, transfer: %s\n",
+           rounds->manner.ranks, plural(rounds->manner.ranks), rounds->manner.hosts,
+           plural(rounds->manner.hosts), rounds->manner.workers_on, rounds->manner.leader,
+           rounds->manner.transfer);
     printf("    measured while the memory moved %.1f GB/s\n", 1e-9 * rounds->bytes_per_second);
     if (!isnan(now)) {
         printf("    it moves %.1f GB/s now\n", 1e-9 * now);
