@@ -14,6 +14,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/fed/round.h"
 
 enum {
     PIECE_BYTES = 4096,
@@ -67,7 +68,7 @@ static void read_line(watcher *watch)
     watch->line_length = 0;
     read_death(watch);
     watch->attempt->stopped =
-        watch->attempt->stopped || strstr(watch->line, "warning: stopped after round ") != NULL;
+        watch->attempt->stopped || strstr(watch->line, "warning: " ECH_RUN_STOPPED) != NULL;
 }
 
 static void listen_to(watcher *watch, const char *text, size_t length)

@@ -311,11 +311,10 @@ static ech_status run_rounds(ech_async *async)
     }
     for (uint64_t round = options->rounds_done + 1; status == ECH_OK && round <= options->rounds;
          round++) {
-        if (ech_process_must_stop(async->process)) {
-            return ech_fail(ECH_ERR_INTERRUPTED, "stopped after round %llu of %llu",
-                            (unsigned long long)round - 1, (unsigned long long)options->rounds);
+        status = ech_process_go_on(async->process, round - 1);
+        if (status == ECH_OK) {
+            status = run_round(async, round);
         }
-        status = run_round(async, round);
     }
     return status;
 }

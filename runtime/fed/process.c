@@ -322,3 +322,12 @@ bool ech_process_must_stop(const ech_process *process)
     const ech_round_observer *observer = &process->observer;
     return observer->should_stop != NULL && observer->should_stop(observer->self);
 }
+
+ech_status ech_process_go_on(const ech_process *process, uint64_t rounds_done)
+{
+    return ech_process_must_stop(process)
+               ? ech_fail(ECH_ERR_INTERRUPTED, ECH_RUN_STOPPED "after round %llu of %llu",
+                          (unsigned long long)rounds_done,
+                          (unsigned long long)process->options.rounds)
+               : ECH_OK;
+}

@@ -108,4 +108,7 @@ ech_status ech_process_end_round(ech_process *process, ech_state_view model);
 /** Does the observer ask to stop? */
 bool ech_process_must_stop(const ech_process *process);
 
+/** Between two rounds. @return ECH_OK; ECH_ERR_INTERRUPTED if the observer asks to stop. */
+ech_status ech_process_go_on(const ech_process *process, uint64_t rounds_done);
+
 #endif

@@ -13,6 +13,9 @@
 #include "runtime/base/layout.h"
 #include "runtime/base/status.h"
 
+/** How the message of a run that was asked to stop begins: who started it reads this. */
+#define ECH_RUN_STOPPED "stopped "
+
 /** What a rank's time goes to; the rest of it is waiting. */
 typedef enum {
     ECH_PHASE_SEND,      /* moving the global model */

@@ -448,12 +448,10 @@ ech_status ech_sync_run(ech_sync *sync, ech_executor *executor)
     }
     uint64_t round = sync->options.rounds_done;
     while (status == ECH_OK && round < sync->options.rounds) {
-        if (ech_process_must_stop(sync->process)) {
-            status = ech_fail(ECH_ERR_INTERRUPTED, "stopped after round %llu of %llu",
-                              (unsigned long long)round, (unsigned long long)sync->options.rounds);
-            break;
+        status = ech_process_go_on(sync->process, round);
+        if (status == ECH_OK) {
+            status = run_round(sync, ++round);
         }
-        status = run_round(sync, ++round);
     }
     if (status == ECH_OK && sync->options.hub != NULL) {
         ech_hub_end(sync->options.hub);

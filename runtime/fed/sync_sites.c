@@ -100,7 +100,8 @@ static ech_status wait_for_sites(ech_sync *sync)
     ech_status status = ech_hub_settle(hub, enough_of_sites(sync), &over);
     while (status == ECH_OK && !over) {
         if (ech_process_must_stop(sync->process)) {
-            return ech_fail(ECH_ERR_INTERRUPTED, "stopped while round %llu waited for its sites",
+            return ech_fail(ECH_ERR_INTERRUPTED,
+                            ECH_RUN_STOPPED "while round %llu waited for its sites",
                             (unsigned long long)sync->process->report.round);
         }
         status = ech_hub_wait(hub, WAIT_MS);
