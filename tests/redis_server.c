@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +68,7 @@ static void start(redis_server *server, const char *folder, const char *const *f
     server->pid = fork();
     cr_assert_geq(server->pid, 0);
     if (server->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not stop it */
         execvp(arguments[0], (char *const *)arguments);
         _exit(EXIT_FAILURE);
     }
