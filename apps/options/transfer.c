@@ -1,6 +1,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "apps/options/section.h"
 #include "runtime/fed/redis_address.h"
@@ -52,14 +53,22 @@ static bool keeps_updates(const ech_config *config)
            (ech_config_has(config, "cutoff.late") && ech_config_choice(config, "cutoff.late") == 1);
 }
 
+/* Where --set gave it, the place of an error is its text: not shown if it holds a password. */
+static ech_status refuse_address(const ech_config *config, const char *address)
+{
+    char reason[REASON_BYTES];
+    snprintf(reason, sizeof reason, "%s", ech_status_message());
+    return strchr(address, '@') != NULL ? ech_fail(ECH_ERR_CONFIG, "redis.address: %s", reason)
+                                        : ech_config_fail(config, "redis.address", "%s", reason);
+}
+
 static ech_status check_redis(const ech_config *config)
 {
     static const char *const tls_keys[] = {"redis.ca", "redis.certificate", "redis.key"};
     ech_redis_address address;
-    if (ech_redis_address_read(ech_config_text(config, "redis.address"), &address) != ECH_OK) {
-        char reason[REASON_BYTES];
-        snprintf(reason, sizeof reason, "%s", ech_status_message());
-        return ech_config_fail(config, "redis.address", "%s", reason);
+    const char *text = ech_config_text(config, "redis.address");
+    if (ech_redis_address_read(text, &address) != ECH_OK) {
+        return refuse_address(config, text);
     }
     for (size_t i = 0; i < sizeof tls_keys / sizeof *tls_keys && !address.tls; i++) {
         if (ech_config_has(config, tls_keys[i])) {

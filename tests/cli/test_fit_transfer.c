@@ -111,6 +111,17 @@ Test(fit_transfer, a_redis_that_dies_is_tried_again_and_told)
     redis_server_wait_killed(&server, killer);
 }
 
+Test(fit_transfer, a_password_in_an_address_is_refused_and_not_repeated)
+{
+    const fit_run run = {.sets = {"transfer=redis", "redis.address=rediss://:sesame@here:1"}};
+    ech_child_result result = fit_folder_run(&run);
+    cr_expect_eq(result.exit_code, 2);
+    cr_expect_not_null(strstr(result.errors, "redis.address: a password belongs into the variable"),
+                       "%s", result.errors);
+    cr_expect_null(strstr(result.errors, "sesame"), "%s", result.errors);
+    ech_child_result_free(&result);
+}
+
 Test(fit_transfer, settings_of_a_redis_that_contradict_are_refused)
 {
     static const struct {
@@ -119,7 +130,6 @@ Test(fit_transfer, settings_of_a_redis_that_contradict_are_refused)
     } cases[] = {
         {{"redis.address=here"}, "redis.address: expected HOST:PORT, or rediss://HOST:PORT"},
         {{"redis.address=http://here:1"}, "redis.address: expected redis:// or rediss://"},
-        {{"redis.address=rediss://:sesame@here:1"}, "redis.address: a password belongs into"},
         {{"redis.address=here:1", "redis.ca=ca.pem"}, "redis.ca: is of TLS"},
         {{"redis.address=redis://here:1", "redis.certificate=a.pem", "redis.key=a.key"},
          "redis.certificate: is of TLS"},
