@@ -40,10 +40,17 @@ if [ "$preset" = sanitize ]; then
   export UBSAN_OPTIONS=print_stacktrace=1
   # hwloc's plug-ins leak, and are unloaded before LeakSanitizer could tell whose leaks those are.
   export HWLOC_PLUGINS_PATH=/nonexistent
-  # A leak is told when a test's process ends, which Criterion does not look at: by a file with the
-  # suite's name. The programs that it starts have other names, and their ends are looked at.
-  export ASAN_OPTIONS=log_path=$failed:log_exe_name=1
 fi
+
+# print_reports BEGINNING: what valgrind wrote, and AddressSanitizer of a process that Criterion
+# made for a test, which tells leaks when it ends. Programs that tests start may die on purpose.
+print_reports() {
+  local file
+  for file in "$1".[0-9]* "$1".boxfort-worker.*; do
+    [ ! -e "$file" ] || cat "$file"
+  done
+}
+export -f print_reports
 
 # run_suite PRESET FAILED-FILE PREFIX... NAME SECONDS
 run_suite() {
@@ -52,13 +59,13 @@ run_suite() {
   name=${*: -2:1}
   seconds=${*: -1}
   echo "-- $name"
-  if ECH_SUITE=$name timeout -k 10 $((seconds * ECH_TEST_SLOWNESS)) \
-    "${prefix[@]}" "build/$preset/tests/$name" &&
-    ! cat "$failed.$name".* 2>/dev/null | grep .; then
+  if ECH_SUITE=$name ASAN_OPTIONS=log_path=$failed.$name:log_exe_name=1 \
+    timeout -k 10 $((seconds * ECH_TEST_SLOWNESS)) "${prefix[@]}" "build/$preset/tests/$name" &&
+    ! print_reports "$failed.$name" | grep .; then
     echo "-- $name: passed in $((SECONDS - start)) s"
   else
     echo "-- $name: FAILED after $((SECONDS - start)) s"
-    cat "$failed".*.* 2>/dev/null || true
+    cat "$failed.$name".* 2>/dev/null || true
     echo "$name" >>"$failed"
     return 1
   fi
