@@ -154,7 +154,7 @@ static ech_status calibrate_need(const ech_short_runs *runs, const ech_subject *
     if (anew) {
         ech_calibration_drop_rounds(calibration, &need->manner);
     }
-    status = ech_calibrate_rounds(runs, subject, &need->manner, calibration);
+    status = ech_calibrate_rounds(runs, subject, need, calibration);
     return status == ECH_OK ? ech_memory_speed_steady(&need->manner, cores, &need->bytes_per_second)
                             : status;
 }

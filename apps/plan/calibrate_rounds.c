@@ -38,12 +38,13 @@ enum { MODELS = sizeof grid / sizeof *grid };
  * again as long as there is time; and all, for some longer, while the memory's speed changes. */
 static const double again_seconds = 90.0;
 static const double short_again_seconds = 60.0;
-static const double most_seconds = 300.0;
+static const double most_seconds = 120.0;
 
 typedef struct {
     const ech_short_runs *runs;
     const ech_subject *subject;
     const ech_round_manner *manner;
+    double wanted; /* speed of the memory, bytes a second */
     ech_memory_probe *probe;
     const char *models[ECH_CALIBRATION_POINTS_MAX]; /* of the samples' points */
     ech_round_samples samples;
@@ -215,6 +216,31 @@ static bool is_enough(const rounds_work *work, uint32_t passes, double seconds)
            seconds > (passes < ECH_SAMPLE_REPEATS ? again_seconds : short_again_seconds);
 }
 
+static const ech_calibration_rounds *nearest_speed(const ech_calibration_rounds *found,
+                                                   uint32_t count, double speed)
+{
+    const ech_calibration_rounds *nearest = &found[0];
+    for (uint32_t i = 1; i < count; i++) {
+        if (ech_ratio_distance(found[i].bytes_per_second, speed) <
+            ech_ratio_distance(nearest->bytes_per_second, speed)) {
+            nearest = &found[i];
+        }
+    }
+    return nearest;
+}
+
+/* A speed that did not last has the rounds of the nearest: it is not measured over and over. */
+static ech_status keep_wanted(const ech_calibration_rounds *nearest, double wanted,
+                              ech_calibration *calibration)
+{
+    if (ech_speeds_alike(nearest->bytes_per_second, wanted)) {
+        return ECH_OK;
+    }
+    ech_calibration_rounds stand_in = *nearest;
+    stand_in.bytes_per_second = wanted;
+    return ech_calibration_keep_rounds(calibration, &stand_in);
+}
+
 static ech_status keep(rounds_work *work, uint32_t passes, ech_calibration *calibration)
 {
     ech_calibration_rounds *found = ech_calloc(ECH_SAMPLE_SPEEDS_MAX, sizeof *found);
@@ -229,6 +255,9 @@ static ech_status keep(rounds_work *work, uint32_t passes, ech_calibration *cali
         found[i].rank_bytes = work->rank_bytes;
         found[i].host_bytes = work->host_bytes;
         status = ech_calibration_keep_rounds(calibration, &found[i]);
+    }
+    if (status == ECH_OK) {
+        status = keep_wanted(nearest_speed(found, count, work->wanted), work->wanted, calibration);
     }
     ech_free(found);
     return status;
@@ -248,7 +277,7 @@ static ech_status measure(rounds_work *work, ech_calibration *calibration)
 }
 
 ech_status ech_calibrate_rounds(const ech_short_runs *runs, const ech_subject *subject,
-                                const ech_round_manner *manner, ech_calibration *calibration)
+                                const ech_round_need *need, ech_calibration *calibration)
 {
     rounds_work *work = ech_calloc(1, sizeof *work);
     if (work == NULL) {
@@ -256,8 +285,9 @@ ech_status ech_calibrate_rounds(const ech_short_runs *runs, const ech_subject *s
     }
     work->runs = runs;
     work->subject = subject;
-    work->manner = manner;
-    ech_status status = ech_memory_speed_probe(manner, calibration->cores, &work->probe);
+    work->manner = &need->manner;
+    work->wanted = need->bytes_per_second;
+    ech_status status = ech_memory_speed_probe(work->manner, calibration->cores, &work->probe);
     if (status == ECH_OK) {
         status = measure(work, calibration);
     }

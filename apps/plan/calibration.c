@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "apps/plan/calibration.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,10 +77,14 @@ ech_status ech_calibration_path(const ech_calibration *machine, char *path, size
                                           "calibration in: expected --calibration FILE");
 }
 
+double ech_ratio_distance(double a, double b)
+{
+    return fabs(log(a / b));
+}
+
 bool ech_speeds_alike(double a, double b)
 {
-    static const double most = 1.2;
-    return a < b * most && b < a * most;
+    return ech_ratio_distance(a, b) < log(1.2);
 }
 
 /* `rounds_count` where there is none. */

@@ -108,6 +108,9 @@ ech_status ech_calibration_load(const char *path, ech_calibration *out);
 /** Write it to a temporary name, then rename that; missing folders are made. ECH_ERR_FILE. */
 ech_status ech_calibration_save(const ech_calibration *calibration, const char *path);
 
+/** How far two numbers are apart, by their ratio: 0 if they are the same. */
+double ech_ratio_distance(double a, double b);
+
 /** The memory was as fast: neither moved a fifth more than the other. */
 bool ech_speeds_alike(double a, double b);
 

@@ -57,24 +57,19 @@ static bool same_words(const ech_round_manner *a, const ech_round_manner *b)
     return ech_round_manner_equal(&other, b);
 }
 
-static double ratio_of(double a, double b)
-{
-    return fabs(log(a / b));
-}
-
 /* The other number of ranks counts first, then the other speed. */
 static bool is_nearer(const ech_round_need *need, const ech_calibration_rounds *rounds,
                       const ech_calibration_rounds *other)
 {
-    const double ranks = ratio_of(rounds->manner.ranks, need->manner.ranks);
-    const double other_ranks = ratio_of(other->manner.ranks, need->manner.ranks);
+    const double ranks = ech_ratio_distance(rounds->manner.ranks, need->manner.ranks);
+    const double other_ranks = ech_ratio_distance(other->manner.ranks, need->manner.ranks);
     if (ranks != other_ranks) {
         return ranks < other_ranks;
     }
     return isnan(need->bytes_per_second)
                ? rounds->bytes_per_second < other->bytes_per_second
-               : ratio_of(rounds->bytes_per_second, need->bytes_per_second) <
-                     ratio_of(other->bytes_per_second, need->bytes_per_second);
+               : ech_ratio_distance(rounds->bytes_per_second, need->bytes_per_second) <
+                     ech_ratio_distance(other->bytes_per_second, need->bytes_per_second);
 }
 
 const ech_calibration_rounds *ech_forecast_nearest(const ech_calibration *calibration,
