@@ -4,7 +4,7 @@
 
 #include "apps/report/pictures_priv.h"
 
-enum { NAME_BYTES = 64, LABEL_BYTES = 256, TEXT_BYTES = 256, DASHES_PREDICTED = 3 };
+enum { NAME_BYTES = 64, LABEL_BYTES = 256, TEXT_BYTES = 384, DASHES_PREDICTED = 3 };
 
 /* A figure of a point, measured and predicted. */
 typedef struct {
@@ -14,6 +14,7 @@ typedef struct {
     ech_unit unit;
     double (*measured)(const ech_scaling_point *point);
     double (*predicted)(const ech_scaling_point *point);
+    double (*error)(const ech_scaling_point *point); /* of the measured */
 } figure;
 
 static double measured_seconds(const ech_scaling_point *point)
@@ -46,27 +47,37 @@ static double predicted_host(const ech_scaling_point *point)
     return point->predicted.host_bytes;
 }
 
+static double error_of_seconds(const ech_scaling_point *point)
+{
+    return point->seconds_error;
+}
+
+static double error_of_rank(const ech_scaling_point *point)
+{
+    return predicted_rank(point) / measured_rank(point) - 1.0;
+}
+
+static double error_of_host(const ech_scaling_point *point)
+{
+    return predicted_host(point) / measured_host(point) - 1.0;
+}
+
 static const figure figures[] = {
     {"Time of a round, predicted and measured", "scaling-predicted-time", "seconds",
-     ECH_UNIT_SECONDS, measured_seconds, predicted_seconds},
+     ECH_UNIT_SECONDS, measured_seconds, predicted_seconds, error_of_seconds},
     {"Memory of the largest rank, predicted and measured", "scaling-predicted-rank", "bytes",
-     ECH_UNIT_BYTES, measured_rank, predicted_rank},
+     ECH_UNIT_BYTES, measured_rank, predicted_rank, error_of_rank},
     {"Memory of the largest host, predicted and measured", "scaling-predicted-host", "bytes",
-     ECH_UNIT_BYTES, measured_host, predicted_host},
+     ECH_UNIT_BYTES, measured_host, predicted_host, error_of_host},
 };
 
 enum { FIGURES = sizeof figures / sizeof *figures };
-
-static double error_of(const figure *what, const ech_scaling_point *point)
-{
-    return what->predicted(point) / what->measured(point) - 1.0;
-}
 
 static bool is_known(const ech_scaling *study, const figure *what)
 {
     for (size_t i = 0; i < study->count; i++) {
         for (size_t j = 0; j < study->curves[i].count; j++) {
-            if (isfinite(error_of(what, &study->curves[i].points[j]))) {
+            if (isfinite(what->error(&study->curves[i].points[j]))) {
                 return true;
             }
         }
@@ -146,7 +157,7 @@ static void put_row(ech_page *page, const ech_scaling *study, const ech_scaling_
     for (size_t f = 0; f < FIGURES; f++) {
         put_cell(page, figures[f].unit, figures[f].predicted(point));
         put_cell(page, figures[f].unit, figures[f].measured(point));
-        put_error(page, error_of(&figures[f], point));
+        put_error(page, figures[f].error(point));
     }
     ech_page_row_close(page);
 }
@@ -170,7 +181,7 @@ static double largest_error(const ech_scaling *study, const figure *what)
     double most = 0.0;
     for (size_t i = 0; i < study->count; i++) {
         for (size_t j = 0; j < study->curves[i].count; j++) {
-            const double error = fabs(error_of(what, &study->curves[i].points[j]));
+            const double error = fabs(what->error(&study->curves[i].points[j]));
             most = isfinite(error) ? fmax(most, error) : most;
         }
     }
@@ -182,7 +193,8 @@ static void put_summary(ech_page *page, const ech_scaling *study)
     char text[TEXT_BYTES];
     snprintf(text, sizeof text,
              "Largest error of a prediction, of the measured: time of a round %.1f %%, memory of "
-             "the largest rank %.1f %%, of the largest host %.1f %%.",
+             "the largest rank %.1f %%, of the largest host %.1f %%. Of the time: each run by its "
+             "own plan, and of the repeats the one in the middle.",
              100.0 * largest_error(study, &figures[0]), 100.0 * largest_error(study, &figures[1]),
              100.0 * largest_error(study, &figures[2]));
     ech_page_paragraph(page, text);

@@ -15,6 +15,7 @@ typedef struct {
     double workers;
     double x;
     double seconds;
+    double error; /* of the prediction of the seconds; NaN */
     ech_prediction predicted;
 } sample;
 
@@ -107,6 +108,7 @@ static ech_status measured_runs(const ech_runs *runs, sample *samples, size_t *c
                         .seconds = round_seconds(run)};
         if (isfinite(found.seconds) && isfinite(found.ranks) && found.workers > 0.0) {
             status = ech_prediction_load(run->info->path, &found.predicted);
+            found.error = found.predicted.round_seconds / found.seconds - 1.0;
             samples[(*count)++] = found;
         }
     }
@@ -166,8 +168,32 @@ static ech_prediction mean_prediction(const sample *samples, size_t begin, size_
                             .worker_seconds = value_of(&worker)};
 }
 
-/* The samples [begin, end) repeat one size, and ascend in seconds. */
-static ech_scaling_point point_of(const sample *samples, size_t begin, size_t end)
+/* What is not known comes last. */
+static int by_error(const void *left, const void *right)
+{
+    const double a = ((const sample *)left)->error;
+    const double b = ((const sample *)right)->error;
+    return isfinite(a) && isfinite(b) ? (a > b) - (a < b) : isfinite(b) - isfinite(a);
+}
+
+/* Each repeat has a plan of its own: a machine that is faster by then is so for both. */
+static double middle_error(sample *samples, size_t begin, size_t end)
+{
+    size_t count = 0;
+    qsort(samples + begin, end - begin, sizeof *samples, by_error);
+    while (begin + count < end && isfinite(samples[begin + count].error)) {
+        count++;
+    }
+    const sample *known = samples + begin;
+    if (count == 0) {
+        return NAN;
+    }
+    return count % 2 == 1 ? known[count / 2].error
+                          : (known[count / 2 - 1].error + known[count / 2].error) / 2.0;
+}
+
+/* The samples [begin, end) repeat one size, and ascend in seconds; now in their errors. */
+static ech_scaling_point point_of(sample *samples, size_t begin, size_t end)
 {
     const size_t middle = begin + (end - begin) / 2;
     const bool even = (end - begin) % 2 == 0;
@@ -187,6 +213,7 @@ static ech_scaling_point point_of(const sample *samples, size_t begin, size_t en
     }
     add_memory(samples, begin, end, &point);
     point.predicted = mean_prediction(samples, begin, end);
+    point.seconds_error = middle_error(samples, begin, end);
     return point;
 }
 

@@ -28,6 +28,9 @@ typedef struct {
     double
         phases[ECH_PHASE_COUNT]; /* seconds of a round, means over the repeats; start: of a run */
     size_t repeats;
+    /* Of each repeat, what was predicted of it by what it took, less 1: the one in the middle. NaN
+     * where nothing was predicted. */
+    double seconds_error;
     /* means over the repeats, NaN where not known */
     double rank_bytes, host_bytes;
     ech_prediction predicted;

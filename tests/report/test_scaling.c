@@ -235,6 +235,37 @@ Test(report_scaling, predictions_stand_beside_what_was_measured)
     cr_expect_not_null(strstr(text, "-10.0 %"), "of 8 s, 7.2");
 }
 
+/* The machine was twice as fast for one repeat, and its plan knew; it slowed down after another's.
+ */
+Test(report_scaling, a_repeat_is_measured_by_its_own_plan)
+{
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("resnet18", 2, 8, 4.0, 1);
+    add_run("resnet18", 2, 8, 4.0, 1);
+    add_run("resnet18", 2, 8, 3.0, 1); /* which nobody planned */
+    add_run("resnet18", 2, 32, 8.0, 1);
+    predict(0, 2.2, 5e8, true);
+    predict(1, 4.2, 5e8, true);
+    predict(2, 2.0, 5e8, true);
+    study_runs();
+    const ech_scaling_point *points = study.curves[0].points;
+    cr_expect_eq(points[0].repeats, 4);
+    cr_expect_float_eq(points[0].seconds_error, 0.05, 1e-12, "of -50, 5 and 10 %%: %g",
+                       points[0].seconds_error);
+    cr_expect(isnan(points[1].seconds_error));
+}
+
+Test(report_scaling, of_two_repeats_the_error_is_their_mean)
+{
+    add_run("resnet18", 2, 8, 2.0, 1);
+    add_run("resnet18", 2, 8, 4.0, 1);
+    add_run("resnet18", 2, 32, 8.0, 1);
+    predict(0, 2.2, 5e8, true);
+    predict(1, 3.8, 5e8, true);
+    study_runs();
+    cr_expect_float_eq(study.curves[0].points[0].seconds_error, 0.025, 1e-12);
+}
+
 Test(report_scaling, the_slope_stands_beside_what_memory_allows)
 {
     add_run("resnet18", 2, 8, 2.0, 1);
