@@ -75,23 +75,26 @@ static void start(redis_server *server, const char *folder, const char *const *f
     wait_for(server);
 }
 
+static void choose_address(redis_server *server, bool tls, char port[PORT_BYTES])
+{
+    server->port = ech_test_free_port();
+    server->tls = tls;
+    snprintf(port, PORT_BYTES, "%d", server->port);
+    snprintf(server->address, sizeof server->address, "%s127.0.0.1:%d", tls ? "rediss://" : "",
+             server->port);
+}
+
 void redis_server_start(redis_server *server, const char *folder, const char *const *options)
 {
     char port[PORT_BYTES];
-    server->port = ech_test_free_port();
-    server->tls = false;
-    snprintf(port, sizeof port, "%d", server->port);
-    snprintf(server->address, sizeof server->address, "127.0.0.1:%d", server->port);
+    choose_address(server, false, port);
     start(server, folder, (const char *const[]){"--port", port, NULL}, options);
 }
 
 void redis_server_start_tls(redis_server *server, const char *folder, const char *const *options)
 {
     char port[PORT_BYTES];
-    server->port = ech_test_free_port();
-    server->tls = true;
-    snprintf(port, sizeof port, "%d", server->port);
-    snprintf(server->address, sizeof server->address, "rediss://127.0.0.1:%d", server->port);
+    choose_address(server, true, port);
     /* Files are relative to the folder that it changes to. */
     const char *const first[] = {"--port",
                                  "0",

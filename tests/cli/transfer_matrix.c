@@ -59,3 +59,16 @@ void transfer_expect_failure(const fit_run *run, int code, const char *const *wh
     }
     ech_child_result_free(&result);
 }
+
+void transfer_expect_death(const fit_run *run, const char *address)
+{
+    const char *const words[] = {"the server closed the connection",
+                                 "attempts left: 1",
+                                 "rank ",
+                                 "cannot ",
+                                 "in 2 attempts",
+                                 address,
+                                 "Connection refused",
+                                 NULL};
+    transfer_expect_failure(run, 1, words);
+}

@@ -18,4 +18,7 @@ void transfer_expect_same_model(const char *const *sets);
 /** The run ends with exit code `code` and says all of `what`, which NULL ends. */
 void transfer_expect_failure(const fit_run *run, int code, const char *const *what);
 
+/** Of a Redis that is killed once it is used: it is tried again, and the run ends. */
+void transfer_expect_death(const fit_run *run, const char *address);
+
 #endif

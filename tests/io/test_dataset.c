@@ -308,15 +308,20 @@ Test(dataset, a_reader_that_hangs_is_ended)
     cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "the child is still there");
 }
 
-Test(dataset, a_reader_that_cannot_be_started)
+static void open_with_reader(const char *program)
 {
     ech_io_destroy(&fixture_io);
-    const ech_io_options options = {.reader_program = "/nowhere/reader"};
+    const ech_io_options options = {.reader_program = program};
     cr_assert_eq(ech_io_create(&options, &fixture_io), ECH_OK);
     const char *path = fixture_path("foreign.h5");
     add_foreign_parts(path);
     ech_dataset *dataset = NULL;
     cr_expect_eq(ech_dataset_open(fixture_io, path, &dataset), ECH_ERR_SYSTEM);
+}
+
+Test(dataset, a_reader_that_cannot_be_started)
+{
+    open_with_reader("/nowhere/reader");
     fixture_expect_message("cannot start its reader /nowhere/reader: No such file");
 }
 
@@ -324,15 +329,9 @@ Test(dataset, a_reader_that_cannot_be_started)
 Test(dataset, a_reader_that_ends_before_it_is_one)
 {
     char program[ECH_TEST_PATH_BYTES];
-    ech_io_destroy(&fixture_io);
     ech_test_write_text(fixture_folder, "reader", "#!/bin/sh\nexec /nowhere/reader\n", program);
     cr_assert_eq(chmod(program, S_IRWXU), 0);
-    const ech_io_options options = {.reader_program = program};
-    cr_assert_eq(ech_io_create(&options, &fixture_io), ECH_OK);
-    const char *path = fixture_path("foreign.h5");
-    add_foreign_parts(path);
-    ech_dataset *dataset = NULL;
-    cr_expect_eq(ech_dataset_open(fixture_io, path, &dataset), ECH_ERR_SYSTEM);
+    open_with_reader(program);
     fixture_expect_message("foreign.h5: cannot start its reader /");
     fixture_expect_message("/reader: exit code 127");
 }
